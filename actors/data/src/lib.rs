@@ -1,0 +1,32 @@
+//! Batches of images from plain TFRecord shards: exact, bounded, accounted for.
+//!
+//! The modules stand in the order data flows: files → index → plan → read → decode → augment → sequence.
+//! Not here: libtorch, command lines, recipes, networks. Not for: general dataflow or other record types.
+
+pub mod limits;
+pub mod fault;
+
+// Files: from a path the user typed to addressable records.
+pub mod framing;
+pub mod example;
+pub mod compression;
+pub mod shard_writer;
+pub mod catalog;
+pub mod index;
+pub mod columns;
+pub mod verify;
+pub mod pack;
+
+// Pixels: from encoded bytes to a row of a batch.
+pub mod random;
+pub mod geometry;
+pub mod jpeg;
+pub mod png_image;
+pub mod orientation;
+pub mod picture;
+pub mod resample;
+pub mod jitter;
+pub mod fingerprint;
+
+// The synthetic data set.
+pub mod garden;
