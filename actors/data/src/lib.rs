@@ -28,5 +28,33 @@ pub mod resample;
 pub mod jitter;
 pub mod fingerprint;
 
+// The plan: which example when, cut how.
+pub mod sampler;
+pub mod plan;
+pub mod ticket;
+pub mod phase;
+pub mod outcome;
+
+// The pipeline, in dataflow order: conductor → reader → decoder → augmenter → sequencer → batch.
+pub mod pipeline;
+pub mod conductor;
+pub mod slab;
+pub mod chunk;
+pub mod worker;
+pub mod reader;
+pub mod decoder;
+pub mod augmenter;
+pub mod sequencer;
+pub mod batch;
+pub mod shared;
+pub mod tell;
+pub mod failure;
+pub mod sabotage;
+pub mod observe;
+
+// What was consumed, provably.
+pub mod batch_hash;
+pub mod ledger;
+
 // The synthetic data set.
 pub mod garden;

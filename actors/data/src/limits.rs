@@ -33,6 +33,10 @@ pub const RECORDS_MAX: usize = u32::MAX as usize;
 pub const INDEX_BYTES_PER_RECORD_MAX: usize = 32;
 /// Encoded bytes in flight between the reader and the decoder.
 pub const ENCODED_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
+/// A chunk is cut shorter than 16 rows when its records would hold more than this, bytes.
+pub const CHUNK_ENCODED_BYTES_TARGET: u64 = 4 << 20;
+/// Encoded buffers above this are freed after use rather than kept, bytes.
+pub const ENCODED_BUFFER_BYTES_KEPT_MAX: u64 = 4 << 20;
 /// Tickets a training phase may issue unless the rules say otherwise.
 pub const EXAMPLES_PER_EPOCH: u64 = 12_753;
 /// Distinct bad records a data set may always have…
