@@ -33,12 +33,32 @@ impl Schedule {
             Self::Constant => base,
             Self::FlatCos { flat_share, final_divisor } => {
                 let position = if step < total { step as f64 / total as f64 } else { 1.0 };
-                if position <= flat_share {
+                // fastai measures the way along the cosine in float32; so do we, or the last rates would differ from
+                // its own by up to 1e-4 of themselves.
+                let (position, flat_share) = (position as f32, flat_share as f32);
+                if position < flat_share || flat_share >= 1.0 {
                     return base;
                 }
-                let progress = (position - flat_share) / (1.0 - flat_share);
+                let progress = f64::from((position - flat_share) / (1.0 - flat_share)).min(1.0);
                 base + (1.0 + (PI * (1.0 - progress)).cos()) / 2.0 * (base / final_divisor - base)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_stays_a_number_at_its_edges() {
+        assert_eq!(Schedule::Constant.lr(0.1, 7, 0), 0.1);
+        assert_eq!(Schedule::flat_cos(1.0).lr(0.1, u64::MAX - 1, u64::MAX), 0.1);
+        assert_eq!(Schedule::flat_cos(0.5).lr(0.1, 0, 10), 0.1);
+        let last = 0.1 / FINAL_DIVISOR;
+        for (step, total) in [(10, 10), (11, 10), (0, 0)] {
+            assert!((Schedule::flat_cos(0.5).lr(0.1, step, total) - last).abs() < 1e-15);
+            assert!((Schedule::flat_cos(0.0).lr(0.1, step, total) - last).abs() < 1e-15);
         }
     }
 }
