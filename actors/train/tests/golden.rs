@@ -52,7 +52,10 @@ impl Digest {
 /// Asserts |found − expected| ≤ tolerance × scale. A NaN anywhere fails.
 pub fn close(found: f64, expected: f64, scale: f64, tolerance: f64, what: &str) {
     let error = (found - expected).abs();
-    assert!(error <= tolerance * scale.abs(), "{what}: {found} instead of {expected} (allowed: {tolerance} of {scale})");
+    assert!(
+        error <= tolerance * scale.abs(),
+        "{what}: {found} instead of {expected} (allowed: {tolerance} of {scale})"
+    );
 }
 
 /// All values of a tensor in C order as f64.

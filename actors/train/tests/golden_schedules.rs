@@ -9,10 +9,9 @@ use crate::golden::{SHARP, close, parse, read};
 fn schedule(case: &Value) -> Option<Schedule> {
     match case["schedule"].as_str()? {
         "fit" => Some(Schedule::Constant),
-        "fit_flat_cos" => Some(Schedule::FlatCos {
-            flat_share: parse(&case["pct_start"]),
-            final_divisor: parse(&case["div_final"]),
-        }),
+        "fit_flat_cos" => {
+            Some(Schedule::FlatCos { flat_share: parse(&case["pct_start"]), final_divisor: parse(&case["div_final"]) })
+        }
         _ => None,
     }
 }

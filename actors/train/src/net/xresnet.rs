@@ -154,3 +154,65 @@ impl Net for XResNet {
         &self.state
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Role;
+
+    fn small() -> XResNetSpec {
+        XResNetSpec { stem_widths: [4, 4, 8], layers: vec![1; 4], expansion: 4, outputs: 5 }
+    }
+
+    #[test]
+    fn a_new_net_has_kaiming_weights_zero_biases_and_blocks_that_start_as_nothing() {
+        let net = XResNet::new(&small(), Device::Cpu, Kind::Float);
+        for entry in net.state().entries() {
+            let (mean, std) = (entry.tensor.mean(Kind::Double).double_value(&[]), entry.tensor.std(false));
+            let (key, shape) = (entry.key.as_str(), entry.tensor.size());
+            if shape.len() > 1 {
+                let expected = (2.0 * shape[0] as f64 / entry.tensor.numel() as f64).sqrt();
+                let share = std.double_value(&[]) / expected;
+                // 5 standard errors of a normal sample's standard deviation.
+                let allowed = 5.0 / (2.0 * entry.tensor.numel() as f64).sqrt();
+                assert!((share - 1.0).abs() < allowed, "{key}: {share} of the right spread");
+            } else {
+                assert_eq!(std.double_value(&[]), 0.0, "{key}");
+                let last_norm = key.contains("convpath.2.1.weight");
+                let one = key.ends_with("running_var") || (key.ends_with(".1.weight") && !last_norm);
+                assert_eq!(mean, f64::from(u8::from(one)), "{key}");
+            }
+            let decays = entry.role == Role::Parameter && shape.len() > 1;
+            assert_eq!(entry.decay, decays, "{key}");
+        }
+    }
+
+    #[test]
+    fn any_input_size_goes_through_and_evaluation_changes_no_buffer() {
+        let net = XResNet::new(&small(), Device::Cpu, Kind::Float);
+        let _guard = tch::no_grad_guard();
+        for (height, width) in [(1, 1), (33, 7), (64, 64)] {
+            let images = Tensor::ones([2, 3, height, width], (Kind::Float, Device::Cpu));
+            assert_eq!(net.forward(&images, false).size(), [2, 5]);
+        }
+        let mean = || net.state().get("0.1.running_mean").expect("a stem has a norm").tensor.abs().sum(Kind::Double);
+        assert_eq!(mean().double_value(&[]), 0.0);
+        let _ = net.forward(&Tensor::ones([2, 3, 32, 32], (Kind::Float, Device::Cpu)), true);
+        assert!(mean().double_value(&[]) > 0.0);
+    }
+
+    #[test]
+    fn impossible_descriptions_are_refused_by_name() {
+        assert_eq!(small().check(), Ok(()));
+        assert_eq!(XResNetSpec { layers: vec![1; 3], ..small() }.check(), Err(SpecError::StageCount(3)));
+        for (spec, word) in [
+            (XResNetSpec { outputs: 0, ..small() }, "outputs"),
+            (XResNetSpec { expansion: -1, ..small() }, "expansion"),
+            (XResNetSpec { layers: vec![1, 1, i64::MAX, 1], ..small() }, "layers"),
+            (XResNetSpec { stem_widths: [0, 1, 1], ..small() }, "stem width"),
+        ] {
+            let error = spec.check().expect_err("impossible").to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{Optimizer, OptimizerStateError, Slots, load_handles, save_handles, scalar_like, step_tensor, with_gradients};
+use super::{
+    Optimizer, OptimizerStateError, Slots, load_handles, save_handles, scalar_like, step_tensor, with_gradients,
+};
 use crate::state::StateDict;
 
 /// Settings of [`AdamW`].

@@ -124,3 +124,49 @@ fn load_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>)
 fn step_tensor(step: i64) -> Tensor {
     Tensor::from(step).to_kind(Kind::Int64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state of two equal parameters, of which only the first decays.
+    fn pair() -> StateDict {
+        let ones = || Tensor::ones([2], (Kind::Double, tch::Device::Cpu));
+        let parameters = [("weight".to_owned(), ones(), true), ("bias".to_owned(), ones(), false)];
+        StateDict::of_parameters(parameters, tch::Device::Cpu, Kind::Double)
+    }
+
+    fn value(state: &StateDict, index: usize) -> f64 {
+        state.entries()[index].tensor.double_value(&[0])
+    }
+
+    #[test]
+    fn decay_spares_norms_and_biases() {
+        let makers: [fn(&StateDict) -> Box<dyn Optimizer>; 2] = [
+            |state| Box::new(Sgd::new(state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() })),
+            |state| Box::new(AdamW::new(state, AdamWOptions { weight_decay: 0.5, ..AdamWOptions::default() })),
+        ];
+        for make in makers {
+            let state = pair();
+            let mut optimizer = make(&state);
+            for entry in state.entries() {
+                (entry.tensor.sum(Kind::Double) * 0.0).backward();
+            }
+            optimizer.step(&state, 0.1);
+            assert!((value(&state, 0) - 0.95).abs() < 1e-12, "{}", value(&state, 0));
+            assert_eq!(value(&state, 1), 1.0);
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_a_gradient_stays_and_a_step_leaves_gradients_on() {
+        let state = pair();
+        let mut optimizer = Sgd::new(&state, SgdOptions::default());
+        state.entries()[0].tensor.sum(Kind::Double).backward();
+        optimizer.step(&state, 0.1);
+        assert_eq!((value(&state, 0), value(&state, 1)), (0.9, 1.0));
+        assert!((&state.entries()[0].tensor * 2.0).requires_grad());
+        optimizer.zero_grad(&state);
+        assert_eq!(state.entries()[0].tensor.grad().double_value(&[0]), 0.0);
+    }
+}
