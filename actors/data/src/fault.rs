@@ -70,7 +70,9 @@ impl FaultKind {
     pub fn way_out(self) -> &'static str {
         match self {
             Self::LengthCrcMismatch | Self::DataCrcMismatch => "copy the shard again from its source",
-            Self::Truncated | Self::CountDiffersFromName => "copy the whole shard again: it was cut short or is still being written",
+            Self::Truncated | Self::CountDiffersFromName => {
+                "copy the whole shard again: it was cut short or is still being written"
+            }
             Self::LengthTooLarge => "write the record again below 64 MiB",
             Self::NotATfrecord => "point --data at .tfrec files, or at a folder of images a class",
             Self::DamagedCompression => "compress the shard again, or store it plain",

@@ -29,6 +29,12 @@ pub const CHUNK_ROWS_MAX: usize = 16;
 pub const SHARDS_MAX: usize = 1_000_000;
 /// Records in a data set: they are numbered by `u32`.
 pub const RECORDS_MAX: usize = u32::MAX as usize;
+/// Times that framing may be lost in one shard before the rest of it is given up.
+pub const FRAMING_LOSSES_PER_SHARD_MAX: usize = 1_000;
+/// Bytes of an id that are kept in memory; a longer one counts as missing.
+pub const ID_BYTES_MAX: usize = 1_024;
+/// Faults that one verification lists; beyond them they are only counted.
+pub const FAULTS_LISTED_MAX: usize = 100_000;
 /// Memory of the index, bytes a record.
 pub const INDEX_BYTES_PER_RECORD_MAX: usize = 32;
 /// Encoded bytes in flight between the reader and the decoder.
@@ -44,8 +50,10 @@ pub const POOL_WORKERS_MAX: usize = 1_024;
 /// Longest side of a view in a batch, pixels.
 pub const VIEW_SIDE_PX_MAX: u32 = 2_048;
 
-const _: () = assert!(RECORD_BYTES_MAX <= ENCODED_BYTES_IN_FLIGHT_MAX, "the largest record fits the encoded budget alone");
-const _: () = assert!(IMAGE_PX_MAX * 3 <= DECODE_SCRATCH_BYTES_MAX, "the largest baseline image fits the decode scratch");
+const _: () =
+    assert!(RECORD_BYTES_MAX <= ENCODED_BYTES_IN_FLIGHT_MAX, "the largest record fits the encoded budget alone");
+const _: () =
+    assert!(IMAGE_PX_MAX * 3 <= DECODE_SCRATCH_BYTES_MAX, "the largest baseline image fits the decode scratch");
 const _: () = assert!(CHUNK_ROWS_MAX <= BATCH_ROWS_MAX, "a chunk is part of one batch");
 const _: () = assert!(BAD_RECORDS_SHARE < 1.0, "a data set that is all bad is never within budget");
 const _: () = assert!(RECORD_BYTES_MAX <= u32::MAX as u64, "a record's length is stored in 32 bits");
