@@ -172,7 +172,6 @@ pub enum Bloom {
 
 /// A family of colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are colours")]
 pub enum Tint {
     White,
     Cream,

@@ -1,7 +1,7 @@
 //! One flower head: petals, centre and stamens placed in space, sorted by depth and painted.
 //! Not here: where heads stand on a plant, and what surrounds them.
 
-use super::classes::{Centre, Form, Marks, Species};
+use super::classes::{Form, Shape, Species};
 use super::heart;
 use super::paint::{Ball, Blade, Canvas, Funnel, Marking, Outline, Ramp};
 use super::palette::{Habit, Palette, common};
@@ -300,7 +300,7 @@ impl<'a> Head<'a> {
     fn funnel(&mut self, draws: &mut Draws) {
         let Kit { species, palette, light, .. } = self.kit;
         let Pose { radius, right, down, normal, blur, .. } = self.pose;
-        let cuts = (species.width, if species.shape == super::classes::Shape::Ruffled { 1.0 } else { 0.15 });
+        let cuts = (species.width, if species.shape == Shape::Ruffled { 1.0 } else { 0.15 });
         let depth = 0.45 + jitter(draws, 0.1);
         // The throat lies behind the rim: a tilted funnel shows it aside.
         let throat = [-dot2(normal, right) * depth, -dot2(normal, down) * depth];
@@ -342,11 +342,6 @@ pub fn paint_head(canvas: &mut Canvas, kit: Kit<'_>, pose: Pose, draws: &mut Dra
 /// Uniform in −size..size.
 pub fn jitter(draws: &mut Draws, size: f32) -> f32 {
     draws.between(-f64::from(size), f64::from(size)) as f32
-}
-
-/// Whether the base of the petals is drawn in a colour of its own.
-pub fn has_eye(species: &Species) -> bool {
-    species.centre == Centre::Eye || species.marks == Marks::Throat
 }
 
 fn dot2(normal: Vec3, axis: Vec3) -> f32 {

@@ -8,6 +8,7 @@ mod backdrop;
 mod classes;
 mod flower;
 mod heart;
+mod layout;
 mod oddity;
 mod paint;
 mod palette;
@@ -17,6 +18,7 @@ mod vector;
 
 use crate::random::{Draws, Purpose};
 use classes::SPECIES;
+pub use layout::{GardenError, GardenSpec, GardenSummary, write};
 
 /// Image numbers of the validation split begin here, so that it stays the same when the training split grows.
 pub const FIRST_VALIDATION_IMAGE: u32 = 1 << 31;
@@ -81,3 +83,6 @@ fn id_of(seed: u64, image_number: u32) -> String {
     }
     format!("{mixed:09x}")
 }
+
+#[cfg(test)]
+mod tests;
