@@ -98,8 +98,8 @@ impl Backdrop {
     }
 
     fn meadow(&mut self, draws: &mut Draws) {
-        let h = draws.between(0.19, 0.33) as f32;
-        let bright = draws.between(0.40, 0.74) as f32;
+        let h = draws.between(0.13, 0.34) as f32;
+        let bright = draws.between(0.46, 0.88) as f32;
         self.gradient(hsv(h - 0.02, 0.42, bright), hsv(h + 0.02, 0.58, bright * 0.52));
         self.spots(26, (0.06, 0.24), 0.55, draws, |d| {
             let v = d.between(0.16, 0.85) as f32;
@@ -120,17 +120,16 @@ impl Backdrop {
             let turn = draws.unit() as f32;
             let length = draws.between(0.25, 0.6) as f32;
             paint_loose_leaf(&mut self.small, kit, from, turn, length, 0.02, draws);
-            // Deeper leaves get darker: a veil after each.
         }
-        let dim = draws.between(0.38, 0.72) as f32;
+        let dim = draws.between(0.45, 0.95) as f32;
         for px in self.small.pixels_mut() {
             *px = lerp3(scale3(*px, dim), hsv(h, 0.5, 0.3), 0.18);
         }
     }
 
     fn bokeh(&mut self, draws: &mut Draws) {
-        let warm = draws.between(0.05, 0.40) as f32;
-        let bright = draws.between(0.18, 0.46) as f32;
+        let warm = draws.between(0.02, 0.55) as f32;
+        let bright = draws.between(0.22, 0.72) as f32;
         self.gradient(hsv(warm, 0.45, bright), hsv(warm + 0.06, 0.6, bright * 0.5));
         self.spots(16, (0.10, 0.26), 0.4, draws, |d| {
             hsv(warm + d.between(-0.06, 0.10) as f32, d.between(0.3, 0.6) as f32, d.between(0.2, 0.7) as f32)
@@ -173,10 +172,11 @@ impl Backdrop {
         for (row, out) in canvas.pixels_mut().chunks_exact_mut(side_px).enumerate() {
             let (rows, shares) = taps[row];
             for (column, mixed) in line.iter_mut().enumerate() {
-                *mixed = blend(rows.map(|r| small[r * SMALL_PX + column]), shares);
+                let at = |row: usize| small[row * SMALL_PX + column];
+                *mixed = blend(at(rows[0]), at(rows[1]), at(rows[2]), shares);
             }
             for (px, (columns, shares)) in out.iter_mut().zip(&taps) {
-                *px = blend(columns.map(|c| line[c]), *shares);
+                *px = blend(line[columns[0]], line[columns[1]], line[columns[2]], *shares);
             }
             let y = (row as f32 + 0.5) / side_px as f32;
             self.add_grain(out, y);
@@ -220,8 +220,10 @@ fn taps(place: usize, side_px: usize) -> ([usize; 3], [f32; 3]) {
     ([middle.saturating_sub(1), middle, (middle + 1).min(SMALL_PX - 1)], shares)
 }
 
-fn blend(colours: [Rgb; 3], shares: [f32; 3]) -> Rgb {
-    [0, 1, 2].map(|c| colours[0][c] * shares[0] + colours[1][c] * shares[1] + colours[2][c] * shares[2])
+#[inline(always)]
+fn blend(a: Rgb, b: Rgb, c: Rgb, shares: [f32; 3]) -> Rgb {
+    let [p, q, r] = shares;
+    [a[0] * p + b[0] * q + c[0] * r, a[1] * p + b[1] * q + c[1] * r, a[2] * p + b[2] * q + c[2] * r]
 }
 
 /// Smooth noise, 0..1, for x and y not below 0.

@@ -325,7 +325,7 @@ pub const SPECIES: &[Species] = species! {
     "wisteria": Pea 4 x 1 Round 0.60 0.00, Bare Throat, Pinnate Drape(26), Lilac Violet White;
     "lupin": Pea 4 x 1 Round 0.50 0.00, Bare Plain, Palmate Spike(34), Purple Pink Blue Yellow;
     "larkspur": Ring 5 x 1 Oval 0.44 0.02, Eye Plain, Thread Spike(16), Blue Violet Pink;
-    "foxglove": Bell 5 x 1 Strap 0.40 0.225, Bare Spots, Lance Spike(14), Purple Pink White;
+    "foxglove": Bell 5 x 1 Strap 0.40 0.225, Bare Spots, Lance Spike(18), Purple Pink White;
     "canterbury bells": Bell 5 x 1 Pointed 0.56 0.20, Bare Veins, Lance Group(3), Violet Pink White;
     "harebell": Bell 5 x 1 Pointed 0.46 0.21, Knob Plain, Thread Arch(2), Blue Violet Sky;
     "lily of the valley": Bell 6 x 1 Round 0.60 0.20, Bare Plain, Oval Arch(8), White Cream;
@@ -338,12 +338,12 @@ pub const SPECIES: &[Species] = species! {
     "calla lily": Spathe 1 x 1 Pointed 0.62 0.12, Column Plain, Heart Single, White Yellow Pink;
     "globe thistle": Brush 90 x 1 Needle 0.05 0.00, Bare Tips, Pinnate Single, Blue Violet Lilac;
     "spear thistle": Thistle 44 x 1 Needle 0.03 0.16, Bare Plain, Pinnate Single, Purple Rose Lilac;
-    "bottlebrush": Brush 8 x 1 Needle 0.03 0.00, Knob Plain, Lance Spike(30), Red Crimson Pink;
+    "bottlebrush": Brush 12 x 1 Needle 0.05 0.00, Bare Plain, Lance Spike(34), Red Crimson Pink;
     "grape hyacinth": Locket 1 x 1 Oval 0.60 0.00, Bare Rim, Strap Spike(40), Blue Violet White;
     "gladiolus": Funnel 6 x 1 Ruffled 0.36 0.00, LongStamens Throat, Strap Spike(7), Red Pink Yellow White;
     "hollyhock": Funnel 5 x 1 Ruffled 0.10 0.00, Column Blotch, Palmate Spike(6), Pink Crimson Yellow White;
     "iris": Iris 6 x 1 Spoon 0.44 0.12, Bare Veins, Strap Single, Violet Purple Yellow White;
     "nasturtium": Ring 5 x 1 Spoon 0.44 0.05, Bare Veins, Pad Single, Orange Yellow Red;
     "trillium": Ring 3 x 1 Pointed 0.44 0.03, Stamens Veins, Oval Single, White Crimson Pink;
-    "cyclamen": Shuttle 5 x 1 Spoon 0.38 0.20, Bare Throat, Heart Group(2), Pink Rose White;
+    "cyclamen": Shuttle 5 x 1 Spoon 0.30 0.165, Bare Throat, Heart Group(2), Pink Rose White;
 };

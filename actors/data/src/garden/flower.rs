@@ -188,7 +188,7 @@ impl<'a> Head<'a> {
             marking: petal.marking,
             light: [level * 0.90 + 0.3 * turned, level * 0.13 - turned, hollow],
             blur,
-            shadow: (if blur > 0.01 { 0.0 } else { 0.42 }, 0.10 * radius.min(0.3)),
+            shadow: (if blur > 0.01 { 0.0 } else { 0.42 }, (0.10 * radius.min(0.3)).min(0.02 * radius + 0.5 * petal.half_width * length)),
             salt: (petal.turn * 4096.0 + petal.layer * 77.0) as u32,
         };
         self.add(depth, Piece::Blade(blade));
@@ -222,7 +222,7 @@ impl<'a> Head<'a> {
                 petal.tone = (1.0 + jitter(draws, 0.05)) * (0.93 + 0.06 * inner);
                 if species.form == Form::Duplex && layer == 1 {
                     petal.length *= 0.82;
-                    petal.half_width *= if species.petals == 3 { 1.75 } else { 1.2 };
+                    petal.half_width *= if species.petals == 3 { 1.35 } else { 1.2 };
                     petal.lift += 0.03;
                     petal.outline = if species.petals == 3 { petal.outline } else { &common().oval };
                     petal.faces[0] = &palette.second;
@@ -290,7 +290,7 @@ impl<'a> Head<'a> {
             petal.lift += jitter(draws, 0.01);
             petal.tone = 1.0 + jitter(draws, 0.06);
             if species.form == Form::Shuttle {
-                petal.twist = 0.12;
+                petal.twist = 0.2;
             }
             self.petal(&petal);
         }
@@ -349,16 +349,16 @@ fn dot2(normal: Vec3, axis: Vec3) -> f32 {
     (normal[0] * axis[0] + normal[1] * axis[1]) / length
 }
 
-/// Widens petals seen exactly from their edge, so that something of them is seen.
+/// Widens petals seen exactly from their edge, so that something of them is seen, and keeps them from being sheared
+/// into spikes.
 fn broad_enough(axis: Vec2, across: Vec2) -> Vec2 {
     let length = (axis[0] * axis[0] + axis[1] * axis[1]).sqrt().max(1e-5);
     let along = [axis[0] / length, axis[1] / length];
     let normal = [-along[1], along[0]];
     let width = across[0] * normal[0] + across[1] * normal[1];
+    let shear = across[0] * along[0] + across[1] * along[1];
     let least = 0.22 * (across[0] * across[0] + across[1] * across[1]).sqrt().max(length * 0.02);
-    if width.abs() >= least {
-        return across;
-    }
-    let lack = if width < 0.0 { -least - width } else { least - width };
-    add2(across, scale2(normal, lack))
+    let kept = width.abs().max(least);
+    let signed = if width < 0.0 { -kept } else { kept };
+    add2(scale2(normal, signed), scale2(along, shear.clamp(-1.1 * kept, 1.1 * kept)))
 }

@@ -224,31 +224,38 @@ impl Blade<'_> {
             for (column, under) in line.iter_mut().enumerate().take(last).skip(first) {
                 let x = (column as f32 + 0.5) * pixel;
                 let (u0, v0) = frame.coordinates([x - self.origin[0], y - self.origin[1]]);
-                let u = if bend_u == 0.0 {
-                    u0
-                } else {
-                    2.0 * u0 / (1.0 + (1.0 + 4.0 * bend_u * u0).max(0.01).sqrt())
-                };
+                // Undoes u0 = u + bend_u · u² by its series, near enough at these bends and without a root.
+                let k = bend_u * u0;
+                let u = u0 * (1.0 - k * (1.0 - k * (2.0 - 5.0 * k)));
                 let v = v0 - bend_v * u * u;
-                self.paint_pixel(under, u, v, (grad_u, grad_v), ramp_width);
+                self.paint_pixel(under, u, v, (grad_u, grad_v), ramp_width, reach);
             }
         }
     }
 
     #[inline(always)]
-    fn paint_pixel(&self, under: &mut Rgb, u: f32, v: f32, (grad_u, grad_v): (f32, f32), ramp_width: f32) {
+    fn paint_pixel(&self, under: &mut Rgb, u: f32, v: f32, grad: (f32, f32), ramp_width: f32, reach: f32) {
+        let (grad_u, grad_v) = grad;
         let along = u.clamp(0.0, 1.0);
         let (width, slope, notch) = self.outline.at(along);
         let side = v.abs();
         let steep = slope * grad_u;
-        let beyond_side = (side - width).max(notch - (side - self.outline.notch_at).abs()) / (grad_v * grad_v + steep * steep).sqrt();
-        let beyond_end = (u - along).abs() / grad_u;
-        // Outside an end the distance to the corner counts, not the larger of the two.
-        let beyond = if beyond_end > 0.0 {
-            let wide = beyond_side.max(0.0);
-            (beyond_end * beyond_end + wide * wide).sqrt()
+        let excess = (side - width).max(notch - (side - self.outline.notch_at).abs());
+        let square = excess * excess;
+        let steepness = grad_v * grad_v + steep * steep;
+        if excess > 0.0 && square > reach * reach * steepness {
+            return;
+        }
+        // Most pixels lie well inside and need no root.
+        let inside = u == along && excess < 0.0 && square > 0.25 * ramp_width * ramp_width * steepness;
+        let beyond = if inside {
+            -ramp_width
         } else {
-            beyond_side
+            let beyond_side = excess / steepness.sqrt();
+            let beyond_end = (u - along).abs() / grad_u;
+            // Beyond an end the distance to the corner counts, not the larger of the two.
+            let wide = beyond_side.max(0.0);
+            if beyond_end > 0.0 { (beyond_end * beyond_end + wide * wide).sqrt() } else { beyond_side }
         };
         let cover = (0.5 - beyond / ramp_width).clamp(0.0, 1.0);
         if cover < 1.0 && self.shadow.0 > 0.0 && beyond < self.shadow.1 {

@@ -217,7 +217,8 @@ impl Palette {
         let outside = Ramp::new(lerp3(deep, hsv(0.24, 0.4, 0.7), 0.35), lerp3(main, deep, 0.22), main, 0.22);
         let second = match species.form {
             Form::Duplex if habit.accent != 0 => Ramp::new(main, light, light, 0.2),
-            Form::Orchid | Form::Trumpet | Form::Skirt => Ramp::new(glow, accent, accent, 0.24),
+            Form::Trumpet => Ramp::new(glow, hsv(0.115, 0.88, 0.95), hsv(0.085, 0.90, 0.94), 0.3),
+            Form::Orchid | Form::Skirt => Ramp::new(glow, accent, accent, 0.24),
             _ => Ramp::new(deep, light, light, 0.3),
         };
         let marking = new_marking(species, habit, accent, deep, pale);

@@ -82,10 +82,11 @@ fn place_heads(kit: Kit<'_>, stand: Stand, draws: &mut Draws) -> Vec<Pose> {
                 let height = (f32::from(index) + 0.5) / many;
                 let taper = lerp(1.0, 0.42, height * height);
                 let (sin, cos) = circle(f32::from(index) * 0.381_966 + 0.1);
-                let wide = reach * if count < 10 { 0.14 } else { 0.24 };
+                let bells = kit.species.form == Form::Bell;
+                let wide = reach * if count < 10 || bells { 0.14 } else { 0.24 };
                 let y = centre[1] + reach * 1.25 * (1.0 - 2.0 * height);
                 let x = centre[0] - lean * (y - centre[1]) * 6.0 + cos * wide * taper;
-                let size = reach * (1.9 / many).sqrt() * if count < 10 { 0.62 } else { 0.68 };
+                let size = reach * (1.9 / many).sqrt() * if count < 10 { 0.62 } else { spike_share(kit.species.form) };
                 let normal = match kit.species.form {
                     Form::Bell => [cos * 0.8, 0.75, 0.35],
                     _ => [cos * 0.9, -0.25 + 0.2 * (1.0 - height), 0.55 + 0.6 * sin.max(0.0)],
@@ -106,10 +107,12 @@ fn place_heads(kit: Kit<'_>, stand: Stand, draws: &mut Draws) -> Vec<Pose> {
                     (at, reach * 0.27 * (1.0 - 0.45 * share), [cos * 0.5, 0.1, 0.9])
                 } else {
                     let at = add2(arch(stand, side, share), [0.0, reach * 0.10]);
-                    let size = if count < 3 { 0.62 } else { 0.40 } * reach * (1.15 - 0.45 * share);
-                    let orchid = kit.species.form == Form::Orchid;
-                    let normal = if orchid { stand.facing } else { [0.35 * side, 1.0, 0.30] };
-                    (at, size * if orchid { 1.2 } else { 1.0 }, normal)
+                    let size = if count < 3 { 0.80 } else { 0.44 } * reach * (1.15 - 0.45 * share);
+                    match kit.species.form {
+                        Form::Orchid => (at, size * 1.15, stand.facing),
+                        Form::Locket => (at, size * 0.85, [0.3 * side, 0.0, 1.0]),
+                        _ => (at, size, [0.35 * side, 1.0, 0.30]),
+                    }
                 };
                 let normal = wobble(normal, 0.12, draws);
                 put(f32::from(index), at, size, normal, draws);
@@ -126,6 +129,16 @@ fn free_roll(form: Form) -> bool {
         form,
         Form::Face | Form::Orchid | Form::Spathe | Form::Pea | Form::Fan | Form::Locket | Form::Skirt
     )
+}
+
+/// How much of its room along a spike a head takes.
+fn spike_share(form: Form) -> f32 {
+    match form {
+        Form::Brush => 1.5,
+        Form::Bell => 0.92,
+        Form::Pea => 0.95,
+        _ => 0.72,
+    }
 }
 
 /// Radius of a single head whose flower shall fill `reach`.

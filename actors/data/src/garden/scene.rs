@@ -36,12 +36,12 @@ pub fn draw_pixels(seed: u64, image_number: u32, class: usize, side_px: usize) -
         }
     }
     let mut canvas = backdrop.enlarge(side_px);
-    if scene.below(10) < 3 {
+    if scene.below(10) < 4 {
         let neighbour = beside(stand, &mut scene);
         paint_plant(&mut canvas, kit, neighbour, &mut stream(5));
     }
     paint_plant(&mut canvas, kit, stand, &mut stream(4));
-    if scene.below(4) == 0 {
+    if scene.below(10) < 4 {
         paint_foreground(&mut canvas, kit, &mut stream(6));
     }
     develop(&canvas, &mut stream(7))
@@ -51,20 +51,27 @@ fn draw_light(draws: &mut Draws) -> Light {
     let soft = draws.unit() as f32;
     Light {
         to: unit3([jitter(draws, 0.8), draws.between(-0.95, -0.2) as f32, draws.between(0.45, 1.1) as f32]),
-        ambient: 0.34 + 0.26 * soft,
-        direct: 0.92 - 0.40 * soft,
+        ambient: 0.42 + 0.26 * soft,
+        direct: 0.94 - 0.40 * soft,
     }
 }
 
 /// Where the main plant stands: side views look sideways, open flowers more or less at the viewer.
 fn draw_stand(form: Form, bloom: Bloom, draws: &mut Draws) -> Stand {
-    let reach = draws.between(0.25, 0.41) as f32;
+    let reach = draws.between(0.20, 0.41) as f32;
     let room = 0.60 - reach;
     let tall = matches!(bloom, Bloom::Spike(_) | Bloom::Drape(_) | Bloom::Arch(_));
     let centre = [
         0.5 + jitter(draws, room * if tall { 0.4 } else { 0.55 }),
         0.47 + jitter(draws, room * if tall { 0.25 } else { 0.45 }),
     ];
+    // Flowers seen from the side grow away from where their petals meet.
+    let rise = match (form, bloom) {
+        (Form::Cup | Form::Iris | Form::Shuttle, Bloom::Single) => 0.45,
+        (Form::Thistle | Form::Spathe, Bloom::Single) => 0.35,
+        _ => 0.0,
+    };
+    let centre = [centre[0], centre[1] + rise * reach];
     let facing = match form {
         Form::Cup => [jitter(draws, 0.35), draws.between(-1.0, -0.75) as f32, draws.between(0.30, 0.75) as f32],
         Form::Iris | Form::Thistle | Form::Shuttle => [jitter(draws, 0.25), -1.0, draws.between(0.25, 0.5) as f32],
@@ -73,9 +80,9 @@ fn draw_stand(form: Form, bloom: Bloom, draws: &mut Draws) -> Stand {
         Form::Face | Form::Orchid | Form::Pea | Form::Fan | Form::Locket => {
             [jitter(draws, 0.42), draws.between(-0.3, 0.25) as f32, 1.0]
         }
-        _ => [jitter(draws, 0.62), draws.between(-0.68, 0.28) as f32, 1.0],
+        _ => [jitter(draws, 0.75), draws.between(-0.80, 0.40) as f32, 1.0],
     };
-    Stand { centre, reach: if tall { reach.max(0.30) } else { reach }, facing: unit3(facing), lean: jitter(draws, 0.045), blur: 0.0 }
+    Stand { centre, reach: if tall { 0.08 + 0.85 * reach } else { reach }, facing: unit3(facing), lean: jitter(draws, 0.045), blur: 0.0 }
 }
 
 /// The same kind of plant, far away and out of focus.
@@ -105,13 +112,13 @@ fn beside(main: Stand, draws: &mut Draws) -> Stand {
 }
 
 /// The film: linear light to 8 bits, with a soft shoulder.
-fn film() -> &'static [u8; FILM_STEPS + 1] {
-    static FILM: OnceLock<[u8; FILM_STEPS + 1]> = OnceLock::new();
+fn film() -> &'static [f32; FILM_STEPS + 1] {
+    static FILM: OnceLock<[f32; FILM_STEPS + 1]> = OnceLock::new();
     FILM.get_or_init(|| {
         core::array::from_fn(|step| {
             let linear = step as f32 / FILM_STEPS as f32 * FILM_MAX;
             let soft = if linear < 0.6 { linear } else { 1.0 - 0.4 * libm::expf(-(linear - 0.6) / 0.4) };
-            (libm::powf(soft, 1.0 / 2.2) * 255.0 + 0.5) as u8
+            libm::powf(soft, 1.0 / 2.2) * 255.0
         })
     })
 }
@@ -120,7 +127,7 @@ fn film() -> &'static [u8; FILM_STEPS + 1] {
 fn develop(canvas: &Canvas, draws: &mut Draws) -> Vec<u8> {
     let side = canvas.side_px();
     let film = film();
-    let exposure = draws.between(0.84, 1.22) as f32;
+    let exposure = draws.between(0.92, 1.30) as f32;
     let warmth = jitter(draws, 0.13);
     let green = jitter(draws, 0.03);
     let gains: Rgb = [exposure * (1.0 + warmth), exposure * (1.0 + green), exposure * (1.0 - warmth)];
@@ -129,18 +136,20 @@ fn develop(canvas: &Canvas, draws: &mut Draws) -> Vec<u8> {
     let haze = draws.between(0.0, 0.016) as f32;
     let salt = draws.below(1 << 32) as u32;
     let scale = FILM_STEPS as f32 / FILM_MAX;
-    let mut bytes = Vec::with_capacity(side * side * 3);
-    for (row, line) in canvas.pixels().chunks_exact(side).enumerate() {
-        let dy = (row as f32 + 0.5) / side as f32 - 0.5;
-        for (column, px) in line.iter().enumerate() {
-            let dx = (column as f32 + 0.5) / side as f32 - 0.5;
+    let centred = |place: usize| (place as f32 + 0.5) / side as f32 - 0.5;
+    let mut bytes = vec![0u8; side * side * 3];
+    for (row, (line, out)) in canvas.pixels().chunks_exact(side).zip(bytes.chunks_exact_mut(side * 3)).enumerate() {
+        let dy = centred(row);
+        for (column, (px, out)) in line.iter().zip(out.chunks_exact_mut(3)).enumerate() {
+            let dx = centred(column);
             let shade = 1.0 - dark_corners * (dx * dx + dy * dy) * 1.6;
             let hash = hash2((row * side + column) as u32, salt);
-            let noise = ((hash & 255) as f32 + ((hash >> 8) & 255) as f32) / 255.0 - 1.0;
+            // Two bytes added make a triangle, near enough to the grain of film; 0.5 rounds.
+            let noise = (((hash & 255) + ((hash >> 8) & 255)) as f32 / 255.0 - 1.0) * grain + 0.5;
             for channel in 0..3 {
-                let linear = (px[channel] * gains[channel] * shade + haze).clamp(0.0, FILM_MAX);
-                let level = f32::from(film[(linear * scale) as usize]) + noise * grain;
-                bytes.push(level.clamp(0.0, 255.0) as u8);
+                let linear = (px[channel] * gains[channel] * shade + haze) * scale;
+                let level = film[(linear as usize).min(FILM_STEPS)];
+                out[channel] = (level + noise) as u8;
             }
         }
     }
