@@ -233,6 +233,16 @@ impl Axis {
     }
 }
 
+/// A byte times a weight. At most 255 * 2^22: it can't overflow, and saying so keeps the inner loops free of checks.
+fn weighted(byte: u8, weight: u32) -> u32 {
+    u32::from(byte).wrapping_mul(weight)
+}
+
+/// Two weighted bytes together, rounded.
+fn blend(first: u8, first_weight: u32, second: u8, second_weight: u32) -> u8 {
+    rounded(weighted(first, first_weight).wrapping_add(weighted(second, second_weight)).wrapping_add(ROUNDING))
+}
+
 /// Drops the fractional bits of a sum of weighted bytes. The weights of a position add up to one, give or take half a
 /// unit a tap, so the sum stays below 256 for up to 16,384 taps, and the cast loses nothing.
 fn rounded(sum: u32) -> u8 {
@@ -253,7 +263,7 @@ fn horizontal_pass(source: Plane<'_>, axis: &Axis, out: &mut [u8], out_width: us
             for ((pixel, &start), [left, right]) in pixels.zip(axis.weights.as_chunks::<2>().0) {
                 let taps = &row[start as usize * CHANNELS..][..2 * CHANNELS];
                 for c in 0..CHANNELS {
-                    pixel[c] = rounded(u32::from(taps[c]) * left + u32::from(taps[c + CHANNELS]) * right + ROUNDING);
+                    pixel[c] = blend(taps[c], *left, taps[c + CHANNELS], *right);
                 }
             }
         } else {
@@ -262,7 +272,7 @@ fn horizontal_pass(source: Plane<'_>, axis: &Axis, out: &mut [u8], out_width: us
                 let mut sums = [ROUNDING; CHANNELS];
                 for (tap, weight) in taps.iter().zip(weights) {
                     for c in 0..CHANNELS {
-                        sums[c] += u32::from(tap[c]) * weight;
+                        sums[c] = sums[c].wrapping_add(weighted(tap[c], *weight));
                     }
                 }
                 *pixel = sums.map(rounded);
@@ -280,7 +290,7 @@ fn vertical_pass(source: Plane<'_>, axis: &Axis, first: usize, out: &mut [u8], w
         if let &[upper, lower] = weights {
             let rows = source.row(start, width).iter().zip(source.row(start + 1, width));
             for (byte, (&above, &below)) in out_row.iter_mut().zip(rows) {
-                *byte = rounded(u32::from(above) * upper + u32::from(below) * lower + ROUNDING);
+                *byte = blend(above, upper, below, lower);
             }
             continue;
         }
@@ -288,7 +298,7 @@ fn vertical_pass(source: Plane<'_>, axis: &Axis, first: usize, out: &mut [u8], w
         sums.resize(width, ROUNDING);
         for (tap, &weight) in weights.iter().enumerate().filter(|&(_, &weight)| weight != 0) {
             for (sum, &byte) in sums.iter_mut().zip(source.row(start + tap, width)) {
-                *sum += u32::from(byte) * weight;
+                *sum = sum.wrapping_add(weighted(byte, weight));
             }
         }
         for (byte, &sum) in out_row.iter_mut().zip(sums.iter()) {
