@@ -11,3 +11,4 @@ pub mod net;
 pub mod optimizer;
 pub mod schedule;
 pub mod state;
+pub mod trainer;
