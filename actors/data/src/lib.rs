@@ -35,7 +35,8 @@ pub mod resample;
 pub mod jitter;
 pub mod fingerprint;
 
-// The pipeline, in dataflow order: conductor → reader → decoder → augmenter → sequencer → batch.
+// The pipeline, in dataflow order: loader (a short way in) → conductor → reader → decoder → augmenter → sequencer → batch.
+pub mod loader;
 pub mod pipeline;
 pub mod conductor;
 pub mod slab;

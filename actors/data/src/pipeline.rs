@@ -221,14 +221,16 @@ impl Batches<'_> {
 
     /// Waits for the next batch or a command, whichever is first; a command that is there already goes first.
     pub fn next_unless<C>(&mut self, commands: &Receiver<C>) -> Taken<C> {
-        match commands.try_recv() {
+        let never = crossbeam_channel::never();
+        let commands = match commands.try_recv() {
             Ok(command) => return Taken::Command(command),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) if self.batches_left == 0 => return Taken::End,
-            Err(_) => {}
+            Err(TryRecvError::Empty) => commands,
+            Err(TryRecvError::Disconnected) => &never,
+        };
+        if self.batches_left == 0 {
+            return Taken::End;
         }
         let waiting_since = self.book_busy_time();
-        let never = crossbeam_channel::never();
-        let commands = if commands.try_recv() == Err(TryRecvError::Disconnected) { &never } else { commands };
         let delivery = select! {
             recv(self.pipeline.batches) -> delivery => delivery.unwrap_or(Err(PipelineError::Stopped)),
             recv(commands) -> command => match command {

@@ -94,8 +94,8 @@ impl Sequencer {
         loop {
             let spec = &open.phase.spec;
             let rows = spec.batch_rows as u64;
-            let left = spec.end_seq() - spec.first_seq - open.next_batch * rows;
             let Some(chunks) = open.pending.get(&open.next_batch) else { return true };
+            let left = spec.end_seq() - spec.first_seq - open.next_batch * rows;
             let there: usize = chunks.iter().map(|chunk| chunk.rows.len()).sum();
             if (there as u64) < left.min(rows) {
                 return true;

@@ -2,7 +2,7 @@
 //! Not here: which tickets a phase has (see `plan`) or what became of them (see `outcome`).
 
 use crate::geometry::{self, CropBox, Size};
-use crate::jitter::{self, Jitter};
+use crate::jitter::Jitter;
 use crate::random::{Draws, Purpose};
 
 /// One use of one example.
@@ -98,6 +98,6 @@ impl Transform {
 
     /// The brightness and contrast of the view, if they vary.
     pub fn jitter(&self, key: ViewKey) -> Option<Jitter> {
-        self.jitter.then(|| jitter::draw(&mut key.draws(Purpose::Jitter)))
+        self.jitter.then(|| Jitter::draw(&mut key.draws(Purpose::Jitter)))
     }
 }

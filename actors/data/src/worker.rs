@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Handler, Message, SyncArbiter, SyncContext};
+use actix::{Actor, ActorContext, Addr, Handler, Message, SyncArbiter, SyncContext};
 use crossbeam_channel::Sender;
 
 use crate::chunk::Chunk;

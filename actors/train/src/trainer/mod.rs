@@ -23,7 +23,7 @@ use fastgarden_data::tell::tell;
 
 pub use evaluate::evaluate;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
-pub use spec::{CheckpointSpec, EvaluationSpec, OptimizerSpec, Split, StageSpec, TrainSpec};
+pub use spec::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
 pub use state::saved_cpu_threads;
 
 /// Events the application may be behind before the trainer waits for it.

@@ -40,7 +40,7 @@ impl OptimizerSpec {
 
 /// A split as phases use it.
 #[derive(Clone)]
-pub struct Split {
+pub struct SplitSpec {
     /// Its records.
     pub index: Arc<Index>,
     /// Names of the features in its examples.
@@ -57,7 +57,7 @@ pub struct StageSpec {
     /// Epochs of this stage.
     pub epochs: u32,
     /// Where its examples come from.
-    pub train: Split,
+    pub train: SplitSpec,
     /// Rows of a batch.
     pub batch_rows: usize,
     /// Whether an incomplete last batch is dropped.
@@ -78,7 +78,7 @@ pub struct StageSpec {
 #[derive(Clone)]
 pub struct EvaluationSpec {
     /// Where its examples come from.
-    pub split: Split,
+    pub split: SplitSpec,
     /// How they are cut.
     pub view: Transform,
     /// Rows of a batch.
