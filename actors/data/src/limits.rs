@@ -13,6 +13,10 @@ pub const IMAGE_PX_MAX: u64 = 64 << 20;
 pub const DECODE_SCRATCH_BYTES_MAX: u64 = 256 << 20;
 /// Most scans of a progressive JPEG.
 pub const JPEG_SCANS_MAX: usize = 100;
+/// Most segments of a JPEG before its image data.
+pub const JPEG_SEGMENTS_MAX: usize = 1_024;
+/// Capacity a decoder's buffer may keep for the next image, bytes; larger ones are given back.
+pub const DECODE_BUFFER_KEPT_BYTES_MAX: usize = 16 << 20;
 /// Highest ratio of inflated to compressed bytes (DEFLATE's own limit is about 1,032:1).
 pub const INFLATE_RATIO_MAX: u64 = 1_100;
 /// Most bytes that all compressed shards of a data set may inflate to; they are kept in memory.
