@@ -81,7 +81,14 @@ impl Backdrop {
         }
     }
 
-    fn spots(&mut self, count: u32, size: (f32, f32), opacity: f32, draws: &mut Draws, colour: impl Fn(&mut Draws) -> Rgb) {
+    fn spots(
+        &mut self,
+        count: u32,
+        size: (f32, f32),
+        opacity: f32,
+        draws: &mut Draws,
+        colour: impl Fn(&mut Draws) -> Rgb,
+    ) {
         for _ in 0..count {
             let radius = draws.between(f64::from(size.0), f64::from(size.1)) as f32;
             let colour = colour(draws);
@@ -154,7 +161,9 @@ impl Backdrop {
         let h = draws.between(0.22, 0.72) as f32;
         let v = draws.between(0.10, 0.26) as f32;
         self.gradient(hsv(h, 0.35, v * 1.4), hsv(h, 0.45, v * 0.5));
-        self.spots(7, (0.2, 0.45), 0.5, draws, |d| hsv(h + d.between(-0.04, 0.04) as f32, 0.4, d.between(0.5, 2.0) as f32 * v));
+        self.spots(7, (0.2, 0.45), 0.5, draws, |d| {
+            hsv(h + d.between(-0.04, 0.04) as f32, 0.4, d.between(0.5, 2.0) as f32 * v)
+        });
     }
 
     fn sky(&mut self, draws: &mut Draws) {
@@ -203,7 +212,9 @@ impl Backdrop {
                     let wave = noise(x * 14.0, y * 1.6 + tint * 90.0, self.salt ^ 3);
                     lerp(0.25, 1.0, seam) * (0.70 + 0.25 * tint + 0.28 * fibre + 0.22 * wave)
                 }
-                Kind::Wall => 0.90 + 0.10 * noise(x * 40.0, y * 40.0, self.salt) + 0.12 * noise(x * 5.0, y * 5.0, self.salt),
+                Kind::Wall => {
+                    0.90 + 0.10 * noise(x * 40.0, y * 40.0, self.salt) + 0.12 * noise(x * 5.0, y * 5.0, self.salt)
+                }
                 _ => return,
             };
             *px = scale3(*px, tone);

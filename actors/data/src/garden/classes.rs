@@ -270,7 +270,7 @@ pub const SPECIES: &[Species] = species! {
     "amaryllis": Ring 6 x 1 Pointed 0.40 0.09, LongStamens Throat, Strap Group(3), Red White Pink;
     "crocus": Cup 6 x 1 Oval 0.36 0.20, Stamens Veins, Thread Group(2), Purple Yellow White;
     "tulip": Cup 6 x 1 Pointed 0.46 0.225, Bare Plain, Strap Single, Red Yellow Pink Purple;
-    "lotus": Ring 8 x 3 Pointed 0.34 0.13, WideDisc Tips, Pad Single, Pink White;
+    "lotus": Ring 8 x 3 Pointed 0.34 0.12, Cone Tips, Pad Single, Pink White;
     "water lily": Ring 10 x 3 Lance 0.19 0.06, Stamens Plain, Pad Single, White Pink Yellow;
     "passion flower": Ring 10 x 1 Strap 0.17 0.00, Filaments Plain, Palmate Single, White Lilac Pink;
     "morning glory": Funnel 5 x 1 Round 0.04 0.00, Eye Rib, Heart Single, Blue Purple Rose;

@@ -2,11 +2,15 @@
 //! Not here: where heads stand on a plant, and what surrounds them.
 
 use super::classes::{Form, Shape, Species};
+use super::funnel::Funnel;
 use super::heart;
-use super::paint::{Ball, Blade, Canvas, Funnel, Marking, Outline, Ramp};
+use super::paint::{Ball, Blade, Canvas, Marking, Outline, Ramp};
 use super::palette::{Habit, Palette, common};
 use super::vector::{Vec2, Vec3, add2, add3, circle, cross3, dot3, lerp, scale2, scale3, seen, unit3};
 use crate::random::Draws;
+
+/// The golden angle, turns: seeds, florets and petals in spirals stand that far apart.
+pub const GOLDEN_TURNS: f32 = 0.381_966;
 
 /// Where the light comes from and how strong it is.
 #[derive(Clone, Copy)]
@@ -58,10 +62,7 @@ impl Pose {
     /// The direction at an angle (turns) in the flower's plane, and the one a quarter turn on.
     pub fn around(&self, turn: f32) -> (Vec3, Vec3) {
         let (sin, cos) = circle(turn);
-        (
-            add3(scale3(self.right, cos), scale3(self.down, sin)),
-            add3(scale3(self.right, -sin), scale3(self.down, cos)),
-        )
+        (add3(scale3(self.right, cos), scale3(self.down, sin)), add3(scale3(self.right, -sin), scale3(self.down, cos)))
     }
 
     /// A place given in radii along a direction in space.
@@ -188,7 +189,10 @@ impl<'a> Head<'a> {
             marking: petal.marking,
             light: [level * 0.90 + 0.3 * turned, level * 0.13 - turned, hollow],
             blur,
-            shadow: (if blur > 0.01 { 0.0 } else { 0.42 }, (0.10 * radius.min(0.3)).min(0.02 * radius + 0.5 * petal.half_width * length)),
+            shadow: (
+                if blur > 0.01 { 0.0 } else { 0.42 },
+                (0.10 * radius.min(0.3)).min(0.02 * radius + 0.5 * petal.half_width * length),
+            ),
             salt: (petal.turn * 4096.0 + petal.layer * 77.0) as u32,
         };
         self.add(depth, Piece::Blade(blade));

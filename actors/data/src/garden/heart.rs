@@ -2,14 +2,12 @@
 //! Not here: petals.
 
 use super::classes::{Centre, Form};
-use super::flower::{Head, Kit, Petal, Piece, jitter};
-use super::paint::{Ball, Funnel, Marking, Ramp, Rgb};
+use super::flower::{GOLDEN_TURNS, Head, Kit, Petal, Piece, jitter};
+use super::funnel::Funnel;
+use super::paint::{Ball, Marking, Ramp, Rgb};
 use super::palette::common;
 use super::vector::{add3, circle, lerp3, scale2, scale3, seen};
 use crate::random::Draws;
-
-/// The golden angle, turns: seeds of a disc stand that far apart.
-const GOLDEN_TURNS: f32 = 0.381_966;
 
 /// Radius of the disc of a daisy, in radii of the flower.
 pub fn disc_radius(kit: Kit<'_>) -> f32 {
@@ -224,7 +222,8 @@ fn corona(head: &mut Head<'_>, radius: f32, height: f32) {
     for step in 0..6 {
         let share = step as f32 / 6.0;
         let colour = scale3(palette.heart[1], 0.75 + 0.2 * share);
-        let wall = ball(head, scale3(place, share), radius * (0.62 + 0.34 * share), [colour, scale3(colour, 0.8)], true);
+        let wall =
+            ball(head, scale3(place, share), radius * (0.62 + 0.34 * share), [colour, scale3(colour, 0.8)], true);
         head.add(depth(head, height * share), Piece::Ball(wall));
     }
     let facing = [0, 1].map(|axis| {

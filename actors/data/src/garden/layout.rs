@@ -47,13 +47,7 @@ pub struct GardenSpec {
 impl Default for GardenSpec {
     /// The counts of the Kaggle set: 12,753 and 3,712 pictures in 16 shards each, at 224 px.
     fn default() -> Self {
-        Self {
-            seed: 1,
-            sizes_px: vec![224],
-            train_records: 12_753,
-            validation_records: 3_712,
-            records_per_shard: 798,
-        }
+        Self { seed: 1, sizes_px: vec![224], train_records: 12_753, validation_records: 3_712, records_per_shard: 798 }
     }
 }
 
@@ -261,12 +255,7 @@ fn plan(spec: &GardenSpec, out: &Path) -> Vec<Job> {
 }
 
 /// Writes the shards on all cores; the first error stops all threads.
-fn write_all(
-    seed: u64,
-    jobs: &[Job],
-    total: u64,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<(), GardenError> {
+fn write_all(seed: u64, jobs: &[Job], total: u64, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(), GardenError> {
     let (next, done, stop) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let work = || {
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -7,6 +7,7 @@
 mod backdrop;
 mod classes;
 mod flower;
+mod funnel;
 mod heart;
 mod layout;
 mod oddity;

@@ -2,7 +2,7 @@
 //! Not here: rings, rosettes, cups and funnels.
 
 use super::classes::Form;
-use super::flower::{Head, Petal, Piece, jitter};
+use super::flower::{GOLDEN_TURNS, Head, Petal, Piece, jitter};
 use super::paint::{Ball, Marking};
 use super::palette::common;
 use super::vector::{add3, circle, scale2, scale3};
@@ -170,7 +170,7 @@ fn brush(head: &mut Head<'_>, draws: &mut Draws) {
             tone: 0.8 + 0.35 * rise,
             faces: [&palette.petal; 2],
             marking: Marking::NONE,
-            ..head.usual_petal(index as f32 * 0.381_966 + jitter(draws, 0.02))
+            ..head.usual_petal(index as f32 * GOLDEN_TURNS + jitter(draws, 0.02))
         };
         head.petal(&filament);
         if single {
@@ -201,7 +201,7 @@ fn thistle(head: &mut Head<'_>, draws: &mut Draws) {
             curl: -0.05,
             half_width: 0.035,
             marking: Marking::NONE,
-            ..head.usual_petal(index as f32 * 0.381_966)
+            ..head.usual_petal(index as f32 * GOLDEN_TURNS)
         };
         head.petal(&filament);
     }

@@ -90,9 +90,7 @@ fn petal_outline(shape: Shape, variety: f32) -> Outline {
         Shape::Lance => Outline::new(|u| libm::powf(u, 0.55) * libm::powf(1.0 - u, 0.85 * more), 0.0, |_| -1.0),
         Shape::Strap => Outline::new(|u| (0.45 + 0.55 * smoothstep(0.0, 0.4, u)) * tip(u, 9.0), 0.0, |_| -1.0),
         Shape::Needle => Outline::new(|u| (0.5 + u) * libm::powf(1.0 - u, 0.6), 0.0, |_| -1.0),
-        Shape::Spoon => {
-            Outline::new(|u| (0.22 + 0.78 * smoothstep(0.1, 0.78 * more, u)) * tip(u, 5.0), 0.0, |_| -1.0)
-        }
+        Shape::Spoon => Outline::new(|u| (0.22 + 0.78 * smoothstep(0.1, 0.78 * more, u)) * tip(u, 5.0), 0.0, |_| -1.0),
         Shape::Heart => Outline::new(
             |u| libm::powf(u, 0.75) * tip(u, 4.5),
             0.0,

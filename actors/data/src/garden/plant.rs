@@ -2,7 +2,7 @@
 //! Not here: what a single head looks like, and what is behind the plant.
 
 use super::classes::{Bloom, Form, Leaf};
-use super::flower::{Kit, Pose, jitter, paint_head};
+use super::flower::{GOLDEN_TURNS, Kit, Pose, jitter, paint_head};
 use super::paint::{Ball, Blade, Canvas, Marking, Ramp};
 use super::palette::{common, habit};
 use super::vector::{Vec2, Vec3, add2, circle, lerp, scale2, unit3};
@@ -29,106 +29,124 @@ pub fn paint_plant(canvas: &mut Canvas, kit: Kit<'_>, stand: Stand, draws: &mut 
     let foot = [stand.centre[0] + stand.lean * 2.2, 1.25f32.max(stand.centre[1] + 0.7)];
     paint_leaves(canvas, kit, stand, foot, draws);
     paint_stems(canvas, kit, stand, &heads, foot);
-    // One stream a head: whether a detail is drawn at this size can't disturb the next head.
     for pose in heads {
         paint_head(canvas, kit, pose, draws);
     }
 }
 
-/// Heads with their depths, farthest first.
+/// A head before it has its turn: depth, place, radius, where it looks.
+type Spot = (f32, Vec2, f32, Vec3);
+
+/// The heads of a plant, farthest first.
 fn place_heads(kit: Kit<'_>, stand: Stand, draws: &mut Draws) -> Vec<Pose> {
-    let Stand { centre, reach, blur, .. } = stand;
-    let roll = free_roll(kit.species.form);
-    let mut placed: Vec<(f32, Pose)> = Vec::new();
-    let mut put = |depth: f32, at: Vec2, radius: f32, normal: Vec3, draws: &mut Draws| {
-        let turn = if roll { draws.unit() as f32 } else { stand.lean + jitter(draws, 0.03) };
-        placed.push((depth, Pose::new(at, radius, normal, turn, blur)));
+    let form = kit.species.form;
+    let mut spots = match kit.species.bloom {
+        Bloom::Single => vec![(0.0, stand.centre, single_radius(form, stand.reach), stand.facing)],
+        Bloom::Group(count) => group(count, stand, draws),
+        Bloom::Dome(count) => dome(count, 0.55, false, stand, draws),
+        Bloom::Globe(count) => dome(count, 0.95, false, stand, draws),
+        Bloom::Umbel(count) => dome(count, 0.55, true, stand, draws),
+        Bloom::Spike(count) => spike(count, form, stand),
+        Bloom::Arch(count) => arching(count, form, stand, draws),
+        Bloom::Drape(count) => drape(count, stand, draws),
     };
-    match kit.species.bloom {
-        Bloom::Single => put(0.0, centre, single_radius(kit.species.form, reach), stand.facing, draws),
-        Bloom::Group(count) => {
-            let radius = reach * if count < 4 { 0.58 } else { 0.44 };
-            let start = draws.unit() as f32;
-            for index in 0..count {
-                let (sin, cos) = circle(start + (f32::from(index) + jitter(draws, 0.14)) / f32::from(count));
-                let spread = reach * if index == 0 && count > 4 { 0.1 } else { 0.62 };
-                let at = [centre[0] + cos * spread, centre[1] + sin * spread * 0.85];
-                let normal = wobble(stand.facing, 0.28, draws);
-                put(f32::from(index), at, radius * (1.0 + jitter(draws, 0.12)), normal, draws);
-            }
-        }
-        Bloom::Dome(count) | Bloom::Globe(count) | Bloom::Umbel(count) => {
-            let globe = matches!(kit.species.bloom, Bloom::Globe(_));
-            let umbel = matches!(kit.species.bloom, Bloom::Umbel(_));
-            let radius = reach * if umbel { 1.0 } else { 1.35 } / f32::from(count).sqrt();
-            let start = draws.unit() as f32;
-            for index in 0..count {
-                let share = ((f32::from(index) + 0.5) / f32::from(count)).sqrt();
-                let (sin, cos) = circle(start + f32::from(index) * 0.381_966 + jitter(draws, 0.015));
-                let ring = share * (1.0 - radius / reach * 0.45);
-                let rise = (1.0 - ring * ring).max(0.0).sqrt();
-                let flat = if umbel { 0.52 } else { 1.0 };
-                let high = if umbel { -0.25 * rise * reach } else { 0.0 };
-                let at = [centre[0] + cos * ring * reach, centre[1] + sin * ring * reach * flat + high];
-                let outward = if globe { 0.95 } else { 0.55 };
-                let normal = [cos * ring * outward, sin * ring * outward - 0.15, rise + 0.35];
-                put(rise, at, radius * (1.0 + jitter(draws, 0.08)), normal, draws);
-            }
-        }
-        Bloom::Spike(count) => {
-            let many = f32::from(count);
-            let lean = stand.lean;
-            for index in 0..count {
-                let height = (f32::from(index) + 0.5) / many;
-                let taper = lerp(1.0, 0.42, height * height);
-                let (sin, cos) = circle(f32::from(index) * 0.381_966 + 0.1);
-                let bells = kit.species.form == Form::Bell;
-                let wide = reach * if count < 10 || bells { 0.14 } else { 0.24 };
-                let y = centre[1] + reach * 1.25 * (1.0 - 2.0 * height);
-                let x = centre[0] - lean * (y - centre[1]) * 6.0 + cos * wide * taper;
-                let size = reach * (1.9 / many).sqrt() * if count < 10 { 0.62 } else { spike_share(kit.species.form) };
-                let normal = match kit.species.form {
-                    Form::Bell => [cos * 0.8, 0.75, 0.35],
-                    _ => [cos * 0.9, -0.25 + 0.2 * (1.0 - height), 0.55 + 0.6 * sin.max(0.0)],
-                };
-                put(sin - height * 0.2, [x, y], size * taper, normal, draws);
-            }
-        }
-        Bloom::Arch(count) | Bloom::Drape(count) => {
-            let drape = matches!(kit.species.bloom, Bloom::Drape(_));
-            let many = f32::from(count);
-            let side = if stand.facing[0] < 0.0 { -1.0 } else { 1.0 };
-            for index in 0..count {
-                let share = (f32::from(index) + 0.5) / many;
-                let (at, size, normal) = if drape {
-                    let (sin, cos) = circle(f32::from(index) * 0.381_966);
-                    let wide = reach * 0.42 * (1.0 - 0.8 * share);
-                    let at = [centre[0] + cos * wide, centre[1] - reach * 1.2 + 2.5 * reach * share + sin * 0.02];
-                    (at, reach * 0.27 * (1.0 - 0.45 * share), [cos * 0.5, 0.1, 0.9])
-                } else {
-                    let at = add2(arch(stand, side, share), [0.0, reach * 0.10]);
-                    let size = if count < 3 { 0.80 } else { 0.44 } * reach * (1.15 - 0.45 * share);
-                    match kit.species.form {
-                        Form::Orchid => (at, size * 1.15, stand.facing),
-                        Form::Locket => (at, size * 0.85, [0.3 * side, 0.0, 1.0]),
-                        _ => (at, size, [0.35 * side, 1.0, 0.30]),
-                    }
-                };
-                let normal = wobble(normal, 0.12, draws);
-                put(f32::from(index), at, size, normal, draws);
-            }
-        }
-    }
-    placed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    placed.into_iter().map(|(_, pose)| pose).collect()
+    spots.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let roll = free_roll(form);
+    let mut posed = |(_, at, radius, normal): Spot| {
+        let turn = if roll { draws.unit() as f32 } else { stand.lean + jitter(draws, 0.03) };
+        Pose::new(at, radius, normal, turn, stand.blur)
+    };
+    spots.into_iter().map(&mut posed).collect()
+}
+
+/// A few flowers around a point.
+fn group(count: u8, stand: Stand, draws: &mut Draws) -> Vec<Spot> {
+    let Stand { centre, reach, facing, .. } = stand;
+    let radius = reach * if count < 4 { 0.58 } else { 0.44 };
+    let start = draws.unit() as f32;
+    let spot = |index: u8| {
+        let (sin, cos) = circle(start + (f32::from(index) + jitter(draws, 0.14)) / f32::from(count));
+        let spread = reach * if index == 0 && count > 4 { 0.1 } else { 0.62 };
+        let at = [centre[0] + cos * spread, centre[1] + sin * spread * 0.85];
+        let normal = wobble(facing, 0.28, draws);
+        (f32::from(index), at, radius * (1.0 + jitter(draws, 0.12)), normal)
+    };
+    (0..count).map(spot).collect()
+}
+
+/// Flowers over half a ball that faces the viewer; an umbel is seen from the side.
+fn dome(count: u8, outward: f32, umbel: bool, stand: Stand, draws: &mut Draws) -> Vec<Spot> {
+    let Stand { centre, reach, .. } = stand;
+    let radius = reach * if umbel { 1.0 } else { 1.35 } / f32::from(count).sqrt();
+    let (flat, swell) = if umbel { (0.52, -0.25 * reach) } else { (1.0, 0.0) };
+    let start = draws.unit() as f32;
+    let spot = |index: u8| {
+        let share = ((f32::from(index) + 0.5) / f32::from(count)).sqrt();
+        let (sin, cos) = circle(start + f32::from(index) * GOLDEN_TURNS + jitter(draws, 0.015));
+        let ring = share * (1.0 - radius / reach * 0.45);
+        let rise = (1.0 - ring * ring).max(0.0).sqrt();
+        let at = [centre[0] + cos * ring * reach, centre[1] + sin * ring * reach * flat + swell * rise];
+        let normal = [cos * ring * outward, sin * ring * outward - 0.15, rise + 0.35];
+        (rise, at, radius * (1.0 + jitter(draws, 0.08)), normal)
+    };
+    (0..count).map(spot).collect()
+}
+
+/// Flowers in a spiral along an upright stem, smaller towards its tip.
+fn spike(count: u8, form: Form, stand: Stand) -> Vec<Spot> {
+    let Stand { centre, reach, lean, .. } = stand;
+    let many = f32::from(count);
+    let slender = count < 10 || form == Form::Bell;
+    let wide = reach * if slender { 0.14 } else { 0.24 };
+    let size = reach * (1.9 / many).sqrt() * if count < 10 { 0.62 } else { spike_share(form) };
+    let spot = |index: u8| {
+        let height = (f32::from(index) + 0.5) / many;
+        let taper = lerp(1.0, 0.42, height * height);
+        let (sin, cos) = circle(f32::from(index) * GOLDEN_TURNS + 0.1);
+        let y = centre[1] + reach * 1.25 * (1.0 - 2.0 * height);
+        let x = centre[0] - lean * (y - centre[1]) * 6.0 + cos * wide * taper;
+        let normal = match form {
+            Form::Bell => [cos * 0.8, 0.75, 0.35],
+            _ => [cos * 0.9, -0.25 + 0.2 * (1.0 - height), 0.55 + 0.6 * sin.max(0.0)],
+        };
+        (sin - height * 0.2, [x, y], size * taper, normal)
+    };
+    (0..count).map(spot).collect()
+}
+
+/// Flowers hanging from an arching stem.
+fn arching(count: u8, form: Form, stand: Stand, draws: &mut Draws) -> Vec<Spot> {
+    let side = arch_side(stand);
+    let spot = |index: u8| {
+        let share = (f32::from(index) + 0.5) / f32::from(count);
+        let at = add2(arch(stand, side, share), [0.0, stand.reach * 0.10]);
+        let size = if count < 3 { 0.80 } else { 0.44 } * stand.reach * (1.15 - 0.45 * share);
+        let (size, normal) = match form {
+            Form::Orchid => (size * 1.15, stand.facing),
+            Form::Locket => (size * 0.85, [0.3 * side, 0.0, 1.0]),
+            _ => (size, [0.35 * side, 1.0, 0.30]),
+        };
+        (f32::from(index), at, size, wobble(normal, 0.12, draws))
+    };
+    (0..count).map(spot).collect()
+}
+
+/// Flowers around a hanging stem, fewer and smaller towards its end.
+fn drape(count: u8, stand: Stand, draws: &mut Draws) -> Vec<Spot> {
+    let Stand { centre, reach, .. } = stand;
+    let spot = |index: u8| {
+        let share = (f32::from(index) + 0.5) / f32::from(count);
+        let (sin, cos) = circle(f32::from(index) * GOLDEN_TURNS);
+        let wide = reach * 0.42 * (1.0 - 0.8 * share);
+        let at = [centre[0] + cos * wide, centre[1] - reach * 1.2 + 2.5 * reach * share + sin * 0.02];
+        (f32::from(index), at, reach * 0.27 * (1.0 - 0.45 * share), wobble([cos * 0.5, 0.1, 0.9], 0.12, draws))
+    };
+    (0..count).map(spot).collect()
 }
 
 /// Whether heads of this form may be turned about their axis.
 fn free_roll(form: Form) -> bool {
-    !matches!(
-        form,
-        Form::Face | Form::Orchid | Form::Spathe | Form::Pea | Form::Fan | Form::Locket | Form::Skirt
-    )
+    !matches!(form, Form::Face | Form::Orchid | Form::Spathe | Form::Pea | Form::Fan | Form::Locket | Form::Skirt)
 }
 
 /// How much of its room along a spike a head takes.
@@ -155,6 +173,11 @@ fn single_radius(form: Form, reach: f32) -> f32 {
 
 fn wobble(normal: Vec3, size: f32, draws: &mut Draws) -> Vec3 {
     unit3([normal[0] + jitter(draws, size), normal[1] + jitter(draws, size), normal[2]])
+}
+
+/// Where an arching stem hangs to: −1 left, 1 right.
+fn arch_side(stand: Stand) -> f32 {
+    if stand.facing[0] < 0.0 { -1.0 } else { 1.0 }
 }
 
 /// A point of an arching stem, from its top (0) to its hanging end (1).
@@ -204,7 +227,7 @@ fn paint_stems(canvas: &mut Canvas, kit: Kit<'_>, stand: Stand, heads: &[Pose], 
             stem(canvas, kit, top, foot, [0.0, 0.0], thick * 0.7, blur);
         }
         Bloom::Arch(_) => {
-            let side = if stand.facing[0] < 0.0 { -1.0 } else { 1.0 };
+            let side = arch_side(stand);
             let (first, last) = (arch(stand, side, 0.0), arch(stand, side, 1.0));
             let bow = [0.0, stand.reach * 1.35];
             stem(canvas, kit, first, last, bow, thick * 0.5, blur);
@@ -222,8 +245,23 @@ fn paint_stems(canvas: &mut Canvas, kit: Kit<'_>, stand: Stand, heads: &[Pose], 
     }
 }
 
-/// One leaf or leaflet from `from` in a direction (turns), `length` long.
-fn leaf(canvas: &mut Canvas, kit: Kit<'_>, from: Vec2, turn: f32, length: f32, width: f32, bow: f32, blur: f32) {
+/// One leaf or leaflet.
+#[derive(Clone, Copy)]
+struct Sprig {
+    /// Where it begins.
+    from: Vec2,
+    /// Where it points, turns.
+    turn: f32,
+    /// Its length, unit coordinates.
+    length: f32,
+    /// Half its width by its length.
+    width: f32,
+    /// Bend sideways, in lengths.
+    bow: f32,
+}
+
+fn leaf(canvas: &mut Canvas, kit: Kit<'_>, sprig: Sprig, blur: f32) {
+    let Sprig { from, turn, length, width, bow } = sprig;
     let (sin, cos) = circle(turn);
     let across = [-sin * length * width, cos * length * width];
     let class_habit = kit.habit;
@@ -264,23 +302,38 @@ fn paint_leaves(canvas: &mut Canvas, kit: Kit<'_>, stand: Stand, foot: Vec2, dra
             Leaf::Strap => {
                 let base = [foot[0] + jitter(draws, 0.16), foot[1]];
                 let up = 0.75 + jitter(draws, 0.075);
-                leaf(canvas, kit, base, up, 0.85 + jitter(draws, 0.25), 0.045, bow * 2.0, blur);
+                leaf(
+                    canvas,
+                    kit,
+                    Sprig { from: base, turn: up, length: 0.85 + jitter(draws, 0.25), width: 0.045, bow: bow * 2.0 },
+                    blur,
+                );
             }
             Leaf::Thread => {
                 for finger in 0..5 {
                     let spread = turn + (finger as f32 - 2.0) * 0.045 + jitter(draws, 0.015);
-                    leaf(canvas, kit, from, spread, size * 0.95, 0.022, bow, blur);
+                    leaf(canvas, kit, Sprig { from, turn: spread, length: size * 0.95, width: 0.022, bow }, blur);
                 }
             }
-            Leaf::Lance => leaf(canvas, kit, from, turn, size * 1.15, 0.12, bow, blur),
-            Leaf::Oval => leaf(canvas, kit, from, turn, size * 0.95, 0.29, bow, blur),
-            Leaf::Heart => leaf(canvas, kit, from, turn + 0.02, size * 0.92, 0.52, bow * 0.4, blur),
+            Leaf::Lance => leaf(canvas, kit, Sprig { from, turn, length: size * 1.15, width: 0.12, bow }, blur),
+            Leaf::Oval => leaf(canvas, kit, Sprig { from, turn, length: size * 0.95, width: 0.29, bow }, blur),
+            Leaf::Heart => leaf(
+                canvas,
+                kit,
+                Sprig { from, turn: turn + 0.02, length: size * 0.92, width: 0.52, bow: bow * 0.4 },
+                blur,
+            ),
             Leaf::Pinnate => pinnate(canvas, kit, from, turn, size * 1.15, blur),
             Leaf::Palmate => {
                 for finger in 0..5 {
                     let aside = finger as f32 - 2.0;
                     let long = size * 0.78 * (1.0 - 0.11 * aside * aside);
-                    leaf(canvas, kit, from, turn + aside * 0.092, long, 0.20, 0.0, blur);
+                    leaf(
+                        canvas,
+                        kit,
+                        Sprig { from, turn: turn + aside * 0.092, length: long, width: 0.20, bow: 0.0 },
+                        blur,
+                    );
                 }
             }
             Leaf::Pad => {
@@ -299,10 +352,21 @@ fn pinnate(canvas: &mut Canvas, kit: Kit<'_>, from: Vec2, turn: f32, length: f32
         let share = 0.25 + 0.2 * pair as f32;
         let at = [lerp(from[0], tip[0], share), lerp(from[1], tip[1], share)];
         for side in [-0.14, 0.14] {
-            leaf(canvas, kit, at, turn + side, length * (0.40 - 0.05 * pair as f32), 0.26, 0.0, blur);
+            leaf(
+                canvas,
+                kit,
+                Sprig {
+                    from: at,
+                    turn: turn + side,
+                    length: length * (0.40 - 0.05 * pair as f32),
+                    width: 0.26,
+                    bow: 0.0,
+                },
+                blur,
+            );
         }
     }
-    leaf(canvas, kit, tip, turn, length * 0.3, 0.28, 0.0, blur);
+    leaf(canvas, kit, Sprig { from: tip, turn, length: length * 0.3, width: 0.28, bow: 0.0 }, blur);
 }
 
 /// A round leaf lying flat, a little from above.
@@ -327,8 +391,21 @@ fn pad(canvas: &mut Canvas, kit: Kit<'_>, at: Vec2, radius: f32, blur: f32) {
 }
 
 /// Leaves out of focus between the viewer and the flower, or in the background: any class's foliage.
-pub fn paint_loose_leaf(canvas: &mut Canvas, kit: Kit<'_>, from: Vec2, turn: f32, length: f32, blur: f32, draws: &mut Draws) {
+pub fn paint_loose_leaf(
+    canvas: &mut Canvas,
+    kit: Kit<'_>,
+    from: Vec2,
+    turn: f32,
+    length: f32,
+    blur: f32,
+    draws: &mut Draws,
+) {
     let strange = habit(draws.below(super::classes::SPECIES.len() as u64) as usize);
     let kit = Kit { habit: strange, ..kit };
-    leaf(canvas, kit, from, turn, length, 0.10 + 0.2 * draws.unit() as f32, jitter(draws, 0.2), blur);
+    leaf(
+        canvas,
+        kit,
+        Sprig { from, turn, length, width: 0.10 + 0.2 * draws.unit() as f32, bow: jitter(draws, 0.2) },
+        blur,
+    );
 }

@@ -82,7 +82,13 @@ fn draw_stand(form: Form, bloom: Bloom, draws: &mut Draws) -> Stand {
         }
         _ => [jitter(draws, 0.75), draws.between(-0.80, 0.40) as f32, 1.0],
     };
-    Stand { centre, reach: if tall { 0.08 + 0.85 * reach } else { reach }, facing: unit3(facing), lean: jitter(draws, 0.045), blur: 0.0 }
+    Stand {
+        centre,
+        reach: if tall { 0.08 + 0.85 * reach } else { reach },
+        facing: unit3(facing),
+        lean: jitter(draws, 0.045),
+        blur: 0.0,
+    }
 }
 
 /// The same kind of plant, far away and out of focus.
