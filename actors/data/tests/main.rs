@@ -1,0 +1,9 @@
+//! Behaviour of the whole pipeline, seen from a consumer: order, counting, bounds, quarantine, survival.
+//! Not here: single concepts (they are tested beside their code).
+
+mod common;
+mod bound;
+mod conservation;
+mod order;
+mod quarantine;
+mod survival;

@@ -1,0 +1,96 @@
+//! I-order: batches, bit for bit, depend on (data, recipe, seed, epoch) alone.
+
+use std::fs;
+
+use fastgarden_data::pipeline::Pipeline;
+
+use crate::common::{index, options, phase, small_garden, walk};
+
+#[test]
+fn pool_sizes_never_change_a_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    small_garden(folder.path(), 45);
+    let index = index(folder.path());
+    let mut hashes = Vec::new();
+    for decoders in [1, 2, 5] {
+        for readers in [0, 1, 2] {
+            for augmenters in [0, 1, 2] {
+                let pipeline = Pipeline::start(options(readers, decoders, augmenters)).unwrap();
+                hashes.push(walk(&pipeline, phase(&index, 7, None)).unwrap().batch_hash);
+            }
+        }
+    }
+    assert_eq!(hashes.len(), 27);
+    hashes.dedup();
+    assert_eq!(hashes.len(), 1, "{hashes:?}");
+}
+
+#[test]
+fn another_seed_or_one_changed_record_is_another_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    small_garden(folder.path(), 24);
+    let hash = |seed| {
+        let pipeline = Pipeline::start(options(1, 2, 1)).unwrap();
+        walk(&pipeline, phase(&index(folder.path()), seed, None)).unwrap().batch_hash
+    };
+    let base = hash(7);
+    assert_eq!(base, hash(7));
+    assert_ne!(base, hash(8));
+    // One pixel's worth: another picture in the place of record 5.
+    let mut payloads: Vec<_> =
+        (0..12).map(|number| crate::common::example(&crate::common::jpeg(number, 40), i64::from(number % 7), "x")).collect();
+    let before = {
+        crate::common::shard(&folder.path().join("train-00.tfrec"), &payloads);
+        hash(7)
+    };
+    assert_eq!(base, before, "ids are no part of a batch");
+    payloads[5] = crate::common::example(&crate::common::jpeg(99, 40), 5, "x");
+    crate::common::shard(&folder.path().join("train-00.tfrec"), &payloads);
+    assert_ne!(base, hash(7));
+}
+
+#[test]
+fn a_phase_that_is_entered_in_the_middle_goes_on_with_the_same_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    small_garden(folder.path(), 40);
+    let index = index(folder.path());
+    let pipeline = Pipeline::start(options(1, 2, 1)).unwrap();
+    let rows = |spec| {
+        let mut batches = pipeline.open(spec).unwrap();
+        let mut rows = Vec::new();
+        for batch in batches.by_ref() {
+            let mut batch = batch.unwrap();
+            rows.extend_from_slice(batch.digests());
+            batch.settle(fastgarden_data::outcome::Use::Trained);
+        }
+        batches.finish().unwrap();
+        rows
+    };
+    let whole = rows(phase(&index, 3, None));
+    let tail = rows(fastgarden_data::phase::PhaseSpec { first_seq: 16, ..phase(&index, 3, None) });
+    assert_eq!(whole[16..], tail);
+}
+
+#[test]
+fn compressed_copies_give_the_same_batches() {
+    use fastgarden_data::compression::Compression;
+    use fastgarden_data::shard_writer::ShardWriter;
+    let (plain, packed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    small_garden(plain.path(), 20);
+    for (name, compression) in [("train-00.tfrec", Compression::Gzip), ("train-01.tfrec", Compression::Zlib)] {
+        let index = index(plain.path());
+        let shard = index.shards().iter().find(|shard| shard.name == name).unwrap();
+        let mut writer = ShardWriter::create_compressed(packed.path().join(name), compression).unwrap();
+        for record in shard.first_record..shard.first_record + shard.records {
+            let mut frame = Vec::new();
+            index.read_frames(record, 1, &mut frame).unwrap();
+            writer.write(index.check_payload(record, &frame).unwrap()).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+    assert_ne!(fs::read(plain.path().join("train-00.tfrec")).unwrap(), fs::read(packed.path().join("train-00.tfrec")).unwrap());
+    let pipeline = Pipeline::start(options(1, 2, 0)).unwrap();
+    let first = walk(&pipeline, phase(&index(plain.path()), 1, None)).unwrap();
+    let second = walk(&pipeline, phase(&index(packed.path()), 1, None)).unwrap();
+    assert_eq!(first, second);
+}
