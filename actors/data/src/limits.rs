@@ -13,6 +13,10 @@ pub const IMAGE_PX_MAX: u64 = 64 << 20;
 pub const DECODE_SCRATCH_BYTES_MAX: u64 = 256 << 20;
 /// Most scans of a progressive JPEG.
 pub const JPEG_SCANS_MAX: usize = 100;
+/// Most segments of a JPEG before its image data.
+pub const JPEG_SEGMENTS_MAX: usize = 1_024;
+/// Capacity a decoder's buffer may keep for the next image, bytes; larger ones are given back.
+pub const DECODE_BUFFER_KEPT_BYTES_MAX: usize = 16 << 20;
 /// Highest ratio of inflated to compressed bytes (DEFLATE's own limit is about 1,032:1).
 pub const INFLATE_RATIO_MAX: u64 = 1_100;
 /// Most bytes that all compressed shards of a data set may inflate to; they are kept in memory.
@@ -39,6 +43,10 @@ pub const FAULTS_LISTED_MAX: usize = 100_000;
 pub const INDEX_BYTES_PER_RECORD_MAX: usize = 32;
 /// Encoded bytes in flight between the reader and the decoder.
 pub const ENCODED_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
+/// A chunk is cut shorter than 16 rows when its records would hold more than this, bytes.
+pub const CHUNK_ENCODED_BYTES_TARGET: u64 = 4 << 20;
+/// Encoded buffers above this are freed after use rather than kept, bytes.
+pub const ENCODED_BUFFER_BYTES_KEPT_MAX: u64 = 4 << 20;
 /// Tickets a training phase may issue unless the rules say otherwise.
 pub const EXAMPLES_PER_EPOCH: u64 = 12_753;
 /// Distinct bad records a data set may always have…

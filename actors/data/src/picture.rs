@@ -1,2 +1,161 @@
 //! Any encoded image → upright 8-bit RGB, within the limits, by content (JPEG or PNG), never by name.
 //! Not here: crops and resizing (see `resample`).
+
+use crate::fault::{BadBytes, FaultKind};
+use crate::geometry::Size;
+use crate::limits;
+use crate::{jpeg, png_image};
+
+/// What to do with an image that is damaged but could be shown in part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DecodeMode {
+    /// Refuse it.
+    Strict,
+    /// Show what there is: rows that are missing are grey or black.
+    Lenient,
+}
+
+/// How an image is encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ImageFormat {
+    /// JPEG (ITU T.81), baseline or progressive, Huffman coded, 8 bits.
+    Jpeg,
+    /// PNG (ISO 15948).
+    Png,
+}
+
+/// What the headers of an image say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ImageHeader {
+    /// Width and height when upright.
+    pub size: Size,
+    /// By content.
+    pub format: ImageFormat,
+    /// A progressive JPEG, which takes several times as long to decode.
+    pub progressive: bool,
+    /// Memory that decoding takes, bytes: pixels, and coefficients when they must all be kept.
+    pub scratch_bytes: u64,
+}
+
+/// An upright 8-bit RGB image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picture<'a> {
+    /// Width and height.
+    pub size: Size,
+    /// `size.height` rows of `size.width` pixels of three bytes: red, green, blue.
+    pub pixels: &'a [u8],
+}
+
+/// The headers of either format.
+enum Header {
+    Jpeg(jpeg::JpegHeader),
+    Png(png_image::PngHeader),
+}
+
+impl Header {
+    fn read(encoded: &[u8]) -> Result<Self, BadBytes> {
+        if encoded.starts_with(&[0xFF, 0xD8, 0xFF]) {
+            jpeg::read_header(encoded).map(Self::Jpeg)
+        } else if encoded.starts_with(&png_image::SIGNATURE) {
+            png_image::read_header(encoded).map(Self::Png)
+        } else {
+            let start: Vec<String> = encoded.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            let detail = match start.is_empty() {
+                true => "no bytes at all".to_owned(),
+                false => format!("{} bytes that begin with {}", encoded.len(), start.join(" ")),
+            };
+            Err(BadBytes::new(FaultKind::NotAnImage, detail))
+        }
+    }
+
+    fn upright_size(&self) -> Size {
+        match self {
+            Self::Jpeg(header) => header.orientation.upright_size(header.size),
+            Self::Png(header) => header.size,
+        }
+    }
+}
+
+/// Decodes images one after the other; keeps its buffers between them, up to
+/// [`limits::DECODE_BUFFER_KEPT_BYTES_MAX`] each. A panic inside a decoder leaves it usable.
+pub struct ImageDecoder {
+    mode: DecodeMode,
+    pixels: Vec<u8>,
+    upright: Vec<u8>,
+}
+
+impl ImageDecoder {
+    /// A decoder without buffers yet.
+    pub fn new(mode: DecodeMode) -> Self {
+        Self { mode, pixels: Vec::new(), upright: Vec::new() }
+    }
+
+    /// Decodes a JPEG or PNG and turns it upright. What was decoded depends on the bytes alone, never on images before.
+    ///
+    /// # Errors
+    /// `NotAnImage`, `ImageTooLarge` (from the headers, before any pixel), `UnsupportedImage` or `DamagedImage`.
+    pub fn decode(&mut self, encoded: &[u8]) -> Result<Picture<'_>, BadBytes> {
+        for buffer in [&mut self.pixels, &mut self.upright] {
+            if buffer.capacity() > limits::DECODE_BUFFER_KEPT_BYTES_MAX {
+                *buffer = Vec::new();
+            }
+        }
+        let header = Header::read(encoded)?;
+        let size = header.upright_size();
+        match &header {
+            Header::Png(header) => png_image::decode(encoded, header, self.mode, &mut self.pixels)?,
+            Header::Jpeg(header) => {
+                jpeg::decode(encoded, header, self.mode, &mut self.pixels)?;
+                if header.orientation != Default::default() {
+                    self.upright.resize(self.pixels.len(), 0);
+                    header.orientation.turn(&self.pixels, header.size, &mut self.upright);
+                    return Ok(Picture { size, pixels: &self.upright });
+                }
+            }
+        }
+        Ok(Picture { size, pixels: &self.pixels })
+    }
+
+    /// Reads the headers only.
+    ///
+    /// # Errors
+    /// As for [`ImageDecoder::decode`], as far as the headers show it.
+    pub fn probe(&self, encoded: &[u8]) -> Result<ImageHeader, BadBytes> {
+        let header = Header::read(encoded)?;
+        let size = header.upright_size();
+        Ok(match header {
+            Header::Jpeg(jpeg::JpegHeader { progressive, scratch_bytes, .. }) => {
+                ImageHeader { size, format: ImageFormat::Jpeg, progressive, scratch_bytes }
+            }
+            Header::Png(png_image::PngHeader { scratch_bytes, .. }) => {
+                ImageHeader { size, format: ImageFormat::Png, progressive: false, scratch_bytes }
+            }
+        })
+    }
+}
+
+/// Refuses an image without pixels, or with too long a side or too many pixels.
+pub(crate) fn check_size(size: Size) -> Result<(), BadBytes> {
+    let Size { width, height } = size;
+    if width == 0 || height == 0 {
+        return Err(BadBytes::new(FaultKind::DamagedImage, format!("{width}×{height} px has no pixels")));
+    }
+    if width.max(height) > limits::IMAGE_SIDE_PX_MAX || size.px() > limits::IMAGE_PX_MAX {
+        return Err(BadBytes::new(FaultKind::ImageTooLarge, format!("{width}×{height} px")));
+    }
+    Ok(())
+}
+
+/// Refuses an image that takes too much memory to decode.
+pub(crate) fn check_scratch(bytes: u64) -> Result<(), BadBytes> {
+    if bytes > limits::DECODE_SCRATCH_BYTES_MAX {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let detail =
+            format!("decoding takes {} MiB of the {} allowed", mib(bytes), mib(limits::DECODE_SCRATCH_BYTES_MAX));
+        return Err(BadBytes::new(FaultKind::ImageTooLarge, detail));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,14 @@
-//! x
+//! Training on libtorch: the nets of the recipes, loss, optimisers, schedules, metrics, devices and checkpoints.
+//!
+//! Not a model zoo and not a tensor library: it has what the recipes need and nothing else. It knows nothing of shards,
+//! of decoding or of the command line.
+
+pub mod checkpoint;
+pub mod device;
+pub mod loss;
+pub mod metric;
+pub mod net;
+pub mod optimizer;
+pub mod schedule;
+pub mod state;
+pub mod trainer;

@@ -1,0 +1,112 @@
+//! A batch in the consumer's hands: pixels, labels, and the duty to say what was done with them.
+//! Not here: making one (see `sequencer`).
+
+use std::sync::Arc;
+
+use actix::Addr;
+
+use crate::conductor::{Conductor, Report};
+use crate::outcome::{Quarantined, Use};
+use crate::phase::Phase;
+use crate::slab::Slab;
+use crate::tell::tell;
+
+/// What one row of the plan came to, in plan order, quarantined ones included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowDigest {
+    /// The ticket.
+    pub seq: u64,
+    /// Its label; −1 where the split has none; `i64::MIN` for a quarantined row.
+    pub label: i64,
+    /// XXH3-64 of each view (0 where the phase hashes nothing).
+    pub hashes: [u64; crate::limits::VIEWS_MAX],
+}
+
+impl RowDigest {
+    /// The label that stands for a quarantined row.
+    pub const QUARANTINED: i64 = i64::MIN;
+}
+
+/// One batch, in plan order. Dropping it gives the slab back; not settling it is a bug that [`crate::pipeline::Batches::finish`] reports.
+pub struct Batch {
+    pub(crate) phase: Arc<Phase>,
+    pub(crate) number: u64,
+    pub(crate) labels: Vec<i64>,
+    pub(crate) digests: Vec<RowDigest>,
+    pub(crate) quarantined: Vec<Quarantined>,
+    pub(crate) slab: Option<Slab>,
+    pub(crate) conductor: Addr<Conductor>,
+    pub(crate) settled: bool,
+}
+
+impl Batch {
+    /// Number in the phase, from 0 (counted from the phase's first ticket, also after a resume).
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Usable rows.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether every row was quarantined.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Labels of the usable rows (−1 where the split has none).
+    pub fn labels(&self) -> &[i64] {
+        &self.labels
+    }
+
+    /// Every ticket of the batch in plan order, for hashes and ledgers.
+    pub fn digests(&self) -> &[RowDigest] {
+        &self.digests
+    }
+
+    /// The tickets that could not be used.
+    pub fn quarantined(&self) -> &[Quarantined] {
+        &self.quarantined
+    }
+
+    /// The tickets of the batch: from the first to one past the last.
+    pub fn seqs(&self) -> std::ops::Range<u64> {
+        let first = self.digests.first().map_or(0, |row| row.seq);
+        first..first + self.digests.len() as u64
+    }
+
+    /// The pixels of one view of the usable rows: `[len, H, W, 3]`, 8-bit RGB.
+    ///
+    /// # Panics
+    /// After [`Batch::release_pixels`], or for a view that the phase doesn't have.
+    pub fn view(&self, view: usize) -> &[u8] {
+        let slab = self.slab.as_ref().expect("the pixels of this batch were given back");
+        slab.view(&self.phase.layout, view, self.labels.len())
+    }
+
+    /// Size of a view, pixels.
+    pub fn view_size(&self, view: usize) -> crate::geometry::Size {
+        self.phase.layout.views()[view]
+    }
+
+    /// Gives the slab back: its credits may be used for another batch from now on.
+    pub fn release_pixels(&mut self) {
+        if let Some(slab) = self.slab.take() {
+            tell(&self.conductor, Report::SlabBack(slab));
+        }
+    }
+
+    /// Says what was done with the usable rows. Exactly once a batch.
+    pub fn settle(&mut self, used: Use) {
+        assert!(!std::mem::replace(&mut self.settled, true), "a batch is settled once");
+        let quarantined = self.quarantined.len() as u64;
+        tell(&self.conductor, Report::Settled { used, rows: self.labels.len() as u64, quarantined });
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.release_pixels();
+    }
+}

@@ -1,0 +1,82 @@
+//! Up to 16 neighbouring rows of one batch on their way through the pools: the unit of every message.
+//! Not here: the work done on it (see `reader`, `decoder`, `augmenter`).
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::fault::{BadBytes, FaultKind};
+use crate::phase::Phase;
+use crate::slab::Rows;
+
+/// How far one row has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowState {
+    /// Nothing done yet.
+    Issued,
+    /// Its encoded image is in the chunk's buffer.
+    Read,
+    /// Its pixels are in the slab.
+    Decoded,
+    /// Every transform is done; the row may be consumed.
+    Ready,
+    /// Its bytes can't be used.
+    Bad(BadBytes),
+}
+
+/// One ticket of a chunk.
+#[derive(Clone, Debug)]
+pub struct ChunkRow {
+    /// Place in the plan.
+    pub seq: u64,
+    /// Record of the split.
+    pub record: u32,
+    /// How far it has come.
+    pub state: RowState,
+    /// Where its encoded image lies in the chunk's buffer.
+    pub image: Range<usize>,
+    /// Its label; −1 where the split has none.
+    pub label: i64,
+    /// XXH3-64 of each view's pixels, when the phase hashes rows.
+    pub hashes: [u64; crate::limits::VIEWS_MAX],
+    /// How often a worker panicked on it.
+    pub panics: u8,
+}
+
+/// A chunk. Whoever holds it is the only one who can write its rows.
+pub struct Chunk {
+    /// The phase it belongs to.
+    pub phase: Arc<Phase>,
+    /// Batch of the phase, from 0.
+    pub batch: u64,
+    /// Right to write its rows.
+    pub slab_rows: Rows,
+    /// Its tickets, one a row.
+    pub rows: Vec<ChunkRow>,
+    /// Encoded records, between reading and decoding.
+    pub encoded: Vec<u8>,
+    /// What it holds of the encoded-bytes budget.
+    pub encoded_bytes: u64,
+    /// The row being worked on, so that a panic can be blamed on it.
+    pub at: usize,
+    /// When it was put into the queue it is in.
+    pub queued_at: Instant,
+}
+
+impl Chunk {
+    /// Marks a row as unusable.
+    pub fn quarantine(&mut self, row: usize, bad: BadBytes) {
+        self.rows[row].state = RowState::Bad(bad);
+    }
+
+    /// Blames a panic on the row at work. The first is forgiven (the row will be tried once more by a fresh worker);
+    /// one that repeats is a property of the bytes.
+    pub fn blame_panic(&mut self) {
+        let row = &mut self.rows[self.at];
+        row.panics += 1;
+        if row.panics >= 2 {
+            let detail = "a worker panicked on this record, and again on a fresh try".to_owned();
+            row.state = RowState::Bad(BadBytes { kind: FaultKind::DecoderPanicked, detail });
+        }
+    }
+}

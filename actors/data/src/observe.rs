@@ -1,0 +1,191 @@
+//! Meters of the stages, the snapshot made of them, and the sentence that names the bottleneck.
+//! Not here: pictures of it (the application's business).
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use fastgarden_proto::observe::{Count, Snapshot, Stage};
+
+use crate::outcome::Tally;
+use crate::shared::{Shared, StageName, lock};
+
+/// Counters of one stage, added to once a chunk.
+#[derive(Default)]
+pub struct StageMeter {
+    /// Workers of its own pool.
+    pub workers: AtomicU64,
+    /// How many live.
+    pub alive: AtomicI64,
+    /// Actors built beyond the first of each worker.
+    pub restarts: AtomicU64,
+    /// Nanoseconds at work.
+    pub busy_ns: AtomicU64,
+    /// Nanoseconds idle while there was credit to give.
+    pub wait_input_ns: AtomicU64,
+    /// Nanoseconds idle while there was none.
+    pub wait_output_ns: AtomicU64,
+    /// Tickets handled.
+    pub tickets: AtomicU64,
+    /// Bytes handled: encoded ones for read and decode, pixels for augment and sequence.
+    pub bytes: AtomicU64,
+    /// Its input queue.
+    pub queue: Readiness,
+}
+
+/// How long a queue held at least one item (the readiness of Meta's SPDL: 1 − empty time ÷ window).
+pub struct Readiness(Mutex<(u64, Duration, Instant)>);
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Mutex::new((0, Duration::ZERO, Instant::now())))
+    }
+}
+
+impl Readiness {
+    /// An item went in.
+    pub fn push(&self) {
+        let mut state = lock(&self.0);
+        if state.0 == 0 {
+            state.2 = Instant::now();
+        }
+        state.0 += 1;
+    }
+
+    /// An item came out.
+    pub fn pop(&self) {
+        let mut state = lock(&self.0);
+        assert!(state.0 > 0, "nothing comes out of a queue that never went in");
+        state.0 -= 1;
+        if state.0 == 0 {
+            let since = state.2;
+            state.1 += since.elapsed();
+        }
+    }
+
+    /// Time with something in it.
+    pub fn filled(&self) -> Duration {
+        let state = lock(&self.0);
+        if state.0 > 0 { state.1 + state.2.elapsed() } else { state.1 }
+    }
+}
+
+/// The snapshot of this moment.
+pub fn snapshot(shared: &Shared, tally: Tally, credits_free: u64, credits_in_slabs: u64) -> Snapshot {
+    let seconds = shared.started.elapsed().as_secs_f64();
+    let share = |filled: Duration| (filled.as_secs_f64() / seconds.max(1e-9)).min(1.0);
+    Snapshot {
+        seconds,
+        stages: StageName::ALL.iter().map(|&name| stage(shared, name, &share)).collect(),
+        count: Some(Count {
+            issued: tally.issued,
+            in_flight: tally.in_flight,
+            trained: tally.trained,
+            evaluated: tally.evaluated,
+            quarantined: tally.quarantined,
+            dropped_last: tally.dropped_last,
+            credits_free,
+            credits_in_slabs,
+        }),
+        batch_readiness: share(shared.batch_readiness.filled()),
+        consumer_wait_s: seconds_of(&shared.consumer_wait_ns),
+        consumer_busy_s: seconds_of(&shared.consumer_busy_ns),
+        slab_bytes: shared.slab_bytes,
+        encoded_bytes: shared.encoded_bytes.load(Relaxed),
+        quarantined_records: lock(&shared.bad_records).len() as u64,
+    }
+}
+
+fn stage(shared: &Shared, name: StageName, share: &dyn Fn(Duration) -> f64) -> Stage {
+    let meter = shared.meter(name);
+    Stage {
+        name: name.name().to_owned(),
+        workers: meter.workers.load(Relaxed) as u32,
+        workers_alive: meter.alive.load(Relaxed).max(0) as u32,
+        restarts: meter.restarts.load(Relaxed),
+        busy_s: seconds_of(&meter.busy_ns),
+        wait_input_s: seconds_of(&meter.wait_input_ns),
+        wait_output_s: seconds_of(&meter.wait_output_ns),
+        tickets: meter.tickets.load(Relaxed),
+        bytes: meter.bytes.load(Relaxed),
+        readiness: share(meter.queue.filled()),
+    }
+}
+
+fn seconds_of(nanoseconds: &AtomicU64) -> f64 {
+    nanoseconds.load(Relaxed) as f64 / 1e9
+}
+
+/// What happened between two snapshots of one pipeline.
+pub struct Window<'a> {
+    /// The earlier one.
+    pub from: &'a Snapshot,
+    /// The later one.
+    pub to: &'a Snapshot,
+}
+
+/// The stage that limits, with a sentence for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// `read`, `decode`, `augment`, `sequence`, `trainer` or `balanced`.
+    pub bottleneck: &'static str,
+    /// What was seen.
+    pub sentence: String,
+}
+
+impl Window<'_> {
+    /// Its length, seconds.
+    pub fn seconds(&self) -> f64 {
+        (self.to.seconds - self.from.seconds).max(1e-9)
+    }
+
+    /// Share of the window that the consumer waited for a batch, 0 to 1.
+    pub fn consumer_wait_share(&self) -> f64 {
+        let wait = self.to.consumer_wait_s - self.from.consumer_wait_s;
+        let busy = self.to.consumer_busy_s - self.from.consumer_busy_s;
+        if wait + busy <= 0.0 { 0.0 } else { wait / (wait + busy) }
+    }
+
+    /// Busy, waiting-for-input and waiting-for-output share of a stage, each 0 to 1 of its workers' time.
+    pub fn shares(&self, stage: usize) -> (f64, f64, f64) {
+        let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
+        let parts = (to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s);
+        let whole = parts.0 + parts.1 + parts.2;
+        if whole <= 0.0 { (0.0, 0.0, 0.0) } else { (parts.0 / whole, parts.1 / whole, parts.2 / whole) }
+    }
+
+    /// Readiness of a stage's input queue within the window.
+    pub fn readiness(&self, stage: usize) -> f64 {
+        let filled = |snapshot: &Snapshot| snapshot.stages[stage].readiness * snapshot.seconds;
+        ((filled(self.to) - filled(self.from)) / self.seconds()).clamp(0.0, 1.0)
+    }
+
+    /// Names the bottleneck: the trainer when it hardly ever waits, else the busiest pool.
+    pub fn verdict(&self) -> Verdict {
+        let wait = self.consumer_wait_share();
+        if wait < 0.05 {
+            let sentence = format!("the trainer limits: it waits for input {:.0} % of the time", wait * 100.0);
+            return Verdict { bottleneck: "trainer", sentence };
+        }
+        let busy_s = |stage: usize| self.to.stages[stage].busy_s - self.from.stages[stage].busy_s;
+        let per_worker = |stage: usize| {
+            let workers = self.to.stages[stage].workers.max(1);
+            busy_s(stage) / f64::from(workers)
+        };
+        let busiest = (0..self.to.stages.len()).max_by(|&a, &b| per_worker(a).total_cmp(&per_worker(b))).unwrap_or(0);
+        let stage = StageName::ALL[busiest];
+        let busy = (per_worker(busiest) / self.seconds()).min(1.0);
+        if busy < 0.5 && wait < 0.2 {
+            let sentence = format!("balanced: no stage is busy most of the time, the trainer waits {:.0} %", wait * 100.0);
+            return Verdict { bottleneck: "balanced", sentence };
+        }
+        let gain = 1.0 / (1.0 - wait).max(0.01);
+        let sentence = format!(
+            "{} limits: {:.0} % busy, the trainer waits {:.0} %; a perfect loader would be {gain:.1}× faster",
+            stage.name(),
+            busy * 100.0,
+            wait * 100.0
+        );
+        Verdict { bottleneck: stage.name(), sentence }
+    }
+}

@@ -1,0 +1,103 @@
+//! One pass over one split: everything workers need to know to turn its tickets into rows.
+//! Not here: progress through it (see `conductor`).
+
+use std::sync::Arc;
+
+use crate::example::FeatureNames;
+use crate::index::Index;
+use crate::picture::DecodeMode;
+use crate::plan::Plan;
+use crate::slab::Layout;
+use crate::ticket::{Transform, ViewKey};
+
+/// Whether a phase trains or judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhaseKind {
+    /// Rows are hashed; a short last batch may be dropped.
+    Train,
+    /// Every ticket is used.
+    Validate,
+}
+
+/// What to open a phase with.
+#[derive(Clone)]
+pub struct PhaseSpec {
+    /// Train or validate.
+    pub kind: PhaseKind,
+    /// The split.
+    pub index: Arc<Index>,
+    /// Names of the features in its examples.
+    pub features: FeatureNames,
+    /// Its tickets in order.
+    pub plan: Arc<Plan>,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+    /// Whether an incomplete last batch is dropped.
+    pub drop_last: bool,
+    /// Where to begin: a multiple of `batch_rows` (after a resume, the plan cursor).
+    pub first_seq: u64,
+    /// Most tickets to issue from there (what `--max-steps` leaves); `None` = the whole plan.
+    pub tickets_max: Option<u64>,
+    /// One transform per view.
+    pub views: Vec<Transform>,
+    /// Labels must be in 0..classes; `None` = any label, or none, will do.
+    pub classes: Option<i64>,
+    /// How forgiving the JPEG decoder is.
+    pub decode: DecodeMode,
+    /// Whether rows are hashed for the batch-hash chain.
+    pub hash_rows: bool,
+}
+
+impl PhaseSpec {
+    /// One past the last ticket that will be read.
+    pub fn end_seq(&self) -> u64 {
+        let rows = self.batch_rows as u64;
+        let planned = self.plan.tickets();
+        let whole = if self.drop_last { planned - planned % rows } else { planned };
+        match self.tickets_max {
+            Some(most) => whole.min(self.first_seq.saturating_add(most)),
+            None => whole,
+        }
+    }
+
+    /// Tickets that are settled as dropped when the phase opens: those of the incomplete last batch.
+    /// None when `tickets_max` ends the phase before it gets there.
+    pub fn dropped_last(&self) -> u64 {
+        let rows = self.batch_rows as u64;
+        let planned = self.plan.tickets();
+        let tail = if self.drop_last { planned % rows } else { 0 };
+        if self.end_seq() + tail == planned { tail } else { 0 }
+    }
+
+    /// Batches that will be delivered.
+    pub fn batches(&self) -> u64 {
+        self.end_seq().saturating_sub(self.first_seq).div_ceil(self.batch_rows as u64)
+    }
+
+    /// Where rows and views lie.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.batch_rows, self.views.iter().map(|view| view.size).collect())
+    }
+}
+
+/// An open phase, shared by all workers.
+pub struct Phase {
+    /// What it was opened with.
+    pub spec: PhaseSpec,
+    /// Number of the phase in this pipeline, from 1: messages of an older one are recognised by it.
+    pub number: u64,
+    /// Where rows and views lie.
+    pub layout: Arc<Layout>,
+}
+
+impl Phase {
+    /// What the draws of a view are keyed by.
+    pub fn key(&self, seq: u64, view: usize) -> ViewKey {
+        ViewKey { seed: self.spec.plan.seed(), epoch: self.spec.plan.epoch(), seq, view: view as u8 }
+    }
+
+    /// Whether rows pass the augmenters.
+    pub fn augments(&self) -> bool {
+        self.spec.views.iter().any(|view| view.jitter)
+    }
+}

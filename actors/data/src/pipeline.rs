@@ -1,0 +1,365 @@
+//! The run object: starts System, pools, slabs and sequencer, opens phases, ends without leaving a thread behind.
+//! Not here: what the actors do. Not a global: a process may hold several, each test holds its own.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use actix::{Actor, Addr, System};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
+use fastgarden_proto::observe::Snapshot;
+
+use crate::augmenter::Augmenter;
+use crate::batch::Batch;
+use crate::conductor::{ClosePhase, Conductor, Introduce, Observe, OpenPhase};
+use crate::decoder::Decoder;
+use crate::failure::PipelineError;
+use crate::outcome::Tally;
+use crate::phase::{Phase, PhaseSpec};
+use crate::reader::Reader;
+use crate::sabotage::Sabotage;
+use crate::sequencer::{Delivery, Sequencer, ToSequencer};
+use crate::shared::{Clock, Shared, StageName, lock, nanoseconds};
+use crate::slab::{Heap, Slab, SlabMemory};
+use crate::tell::tell;
+use crate::worker::{Next, Pool, StageFactory, StageWork, Worker};
+
+/// How to build a pipeline.
+pub struct PipelineOptions {
+    /// Reader threads; 0 = each decoder reads for itself.
+    pub readers: usize,
+    /// Decoder threads, at least 1.
+    pub decoders: usize,
+    /// Augmenter threads; 0 = each decoder augments its own rows.
+    pub augmenters: usize,
+    /// Batches that may wait in the batch channel.
+    pub prefetch_batches: usize,
+    /// Bytes of the largest batch of the run (see [`PhaseSpec::layout`]).
+    pub slab_bytes: usize,
+    /// Rows of the largest batch of the run.
+    pub batch_rows_max: usize,
+    /// Slabs beyond `prefetch_batches + 2`.
+    pub slabs_extra: usize,
+    /// Where slabs come from.
+    pub slab_memory: Box<dyn SlabMemory>,
+    /// Distinct bad records a data set may have.
+    pub bad_records_max: u64,
+    /// Trouble, in tests.
+    pub sabotage: Option<Arc<dyn Sabotage>>,
+}
+
+impl PipelineOptions {
+    /// Settings that suit this machine, for batches of at most these dimensions.
+    pub fn new(slab_bytes: usize, batch_rows_max: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            readers: 1,
+            decoders: cores,
+            augmenters: 1,
+            prefetch_batches: 2,
+            slab_bytes,
+            batch_rows_max,
+            slabs_extra: 0,
+            slab_memory: Box::new(Heap),
+            bad_records_max: u64::MAX,
+            sabotage: None,
+        }
+    }
+}
+
+/// A running pipeline. Dropping it stops everything and waits for every thread.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    conductor: Addr<Conductor>,
+    system: System,
+    batches: Receiver<Delivery>,
+    stop: Option<Sender<()>>,
+    ended: Receiver<()>,
+    threads: Vec<JoinHandle<()>>,
+    bad_records_max: u64,
+}
+
+impl Pipeline {
+    /// Starts the pools. No record is read before a phase is opened.
+    pub fn start(options: PipelineOptions) -> Result<Self, PipelineError> {
+        assert!(options.decoders >= 1 && options.prefetch_batches >= 1, "validated by whoever built the options");
+        let slabs = allocate_slabs(&options)?;
+        let shared = Arc::new(share(&options, slabs.len()));
+        // Every row may come as a chunk of its own, so this many messages can be under way: sending never blocks.
+        let (to_sequencer, chunks) = bounded(slabs.len() * options.batch_rows_max + slabs.len() + 8);
+        let (to_consumer, batches) = bounded(options.prefetch_batches);
+        let (stop, stopped) = bounded(0);
+        let (alive, ended) = bounded(0);
+        let bad_records_max = options.bad_records_max;
+
+        let (ready, started) = bounded(1);
+        let conductor_thread = {
+            let (shared, to_sequencer) = (Arc::clone(&shared), to_sequencer);
+            spawn("conductor", move || {
+                let runner = System::new();
+                runner.block_on(async move {
+                    let conductor = Conductor::new(Arc::clone(&shared), to_sequencer.clone(), slabs).start();
+                    start_pools(&options, &conductor, &shared, &to_sequencer, &alive);
+                    let _ = ready.send((System::current(), conductor));
+                });
+                if let Err(error) = runner.run() {
+                    tracing::error!(%error, "the actor system ended badly");
+                }
+            })
+        }?;
+        let (system, conductor) =
+            started.recv().map_err(|_| PipelineError::Bug("the actor system did not start".to_owned()))?;
+        let sequencer = Sequencer {
+            chunks,
+            batches: to_consumer,
+            stop: stopped,
+            conductor: conductor.clone(),
+            shared: Arc::clone(&shared),
+        };
+        let sequencer_thread = spawn("sequence", move || sequencer.run())?;
+        let threads = vec![conductor_thread, sequencer_thread];
+        Ok(Self { shared, conductor, system, batches, stop: Some(stop), ended, threads, bad_records_max })
+    }
+
+    /// Opens a phase. The one before must be finished.
+    pub fn open(&self, spec: PhaseSpec) -> Result<Batches<'_>, PipelineError> {
+        assert_eq!(spec.first_seq % spec.batch_rows as u64, 0, "a phase begins at a batch");
+        let batches_left = spec.batches();
+        let (reply, answer) = bounded(1);
+        tell(&self.conductor, OpenPhase { spec, reply });
+        let phase = answer.recv().unwrap_or(Err(PipelineError::Stopped))?;
+        Ok(Batches { pipeline: self, phase, batches_left, returned_at: Instant::now() })
+    }
+
+    /// One snapshot of everything.
+    pub fn observe(&self) -> Result<Snapshot, PipelineError> {
+        let (reply, answer) = bounded(1);
+        tell(&self.conductor, Observe { reply });
+        answer.recv().map_err(|_| PipelineError::Stopped)
+    }
+
+    /// Something that can observe from another thread while this one consumes.
+    pub fn observer(&self) -> Observer {
+        Observer(self.conductor.clone())
+    }
+
+    /// Runs something on the arbiter of this pipeline, for instance to start a sync actor in its System. Must not block.
+    pub fn on_arbiter<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PipelineError> {
+        let (reply, answer) = bounded(1);
+        self.system.arbiter().spawn_fn(move || {
+            let _ = reply.send(work());
+        });
+        answer.recv().map_err(|_| PipelineError::Stopped)
+    }
+
+    /// Bad records met in earlier attempts at this run, so that the budget spans them.
+    pub fn remember_bad_records(&self, records: impl IntoIterator<Item = (u64, u32)>) {
+        lock(&self.shared.bad_records).extend(records);
+    }
+
+    /// Distinct bad records so far: (first 8 bytes of the data set's fingerprint, record).
+    pub fn bad_records(&self) -> Vec<(u64, u32)> {
+        lock(&self.shared.bad_records).iter().copied().collect()
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Release);
+        drop(self.stop.take());
+        // A batch in the channel holds a slab and the conductor's address; nobody will take it any more.
+        while self.batches.try_recv().is_ok() {}
+        self.system.stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a pipeline thread ended in a panic");
+            }
+        }
+        // Disconnects when the last worker has dropped its end: no thread is left behind.
+        let _ = self.ended.recv();
+    }
+}
+
+/// A handle for observing only.
+#[derive(Clone)]
+pub struct Observer(Addr<Conductor>);
+
+impl Observer {
+    /// The snapshot of this moment; `None` when the pipeline has ended.
+    pub fn observe(&self) -> Option<Snapshot> {
+        let (reply, answer) = bounded(1);
+        tell(&self.0, Observe { reply });
+        answer.recv().ok()
+    }
+}
+
+/// The batches of one phase, in plan order.
+pub struct Batches<'a> {
+    pipeline: &'a Pipeline,
+    phase: Arc<Phase>,
+    batches_left: u64,
+    returned_at: Instant,
+}
+
+/// What came first.
+pub enum Taken<C> {
+    /// A batch, or the reason why there is none.
+    Batch(Result<Batch, PipelineError>),
+    /// A command.
+    Command(C),
+    /// The phase has no more batches.
+    End,
+}
+
+impl Batches<'_> {
+    /// Batches not yet taken.
+    pub fn batches_left(&self) -> u64 {
+        self.batches_left
+    }
+
+    /// Waits for the next batch or a command, whichever is first; a command that is there already goes first.
+    pub fn next_unless<C>(&mut self, commands: &Receiver<C>) -> Taken<C> {
+        let never = crossbeam_channel::never();
+        let commands = match commands.try_recv() {
+            Ok(command) => return Taken::Command(command),
+            Err(TryRecvError::Empty) => commands,
+            Err(TryRecvError::Disconnected) => &never,
+        };
+        if self.batches_left == 0 {
+            return Taken::End;
+        }
+        let waiting_since = self.book_busy_time();
+        let delivery = select! {
+            recv(self.pipeline.batches) -> delivery => delivery.unwrap_or(Err(PipelineError::Stopped)),
+            recv(commands) -> command => match command {
+                Ok(command) => return Taken::Command(command),
+                Err(_) => self.pipeline.batches.recv().unwrap_or(Err(PipelineError::Stopped)),
+            },
+        };
+        Taken::Batch(self.accept(delivery, waiting_since))
+    }
+
+    fn book_busy_time(&self) -> Instant {
+        let now = Instant::now();
+        self.pipeline.shared.consumer_busy_ns.fetch_add(nanoseconds(now - self.returned_at), Relaxed);
+        now
+    }
+
+    fn accept(&mut self, delivery: Delivery, waiting_since: Instant) -> Result<Batch, PipelineError> {
+        let shared = &self.pipeline.shared;
+        shared.batch_readiness.pop();
+        self.returned_at = Instant::now();
+        shared.consumer_wait_ns.fetch_add(nanoseconds(self.returned_at - waiting_since), Relaxed);
+        let batch = delivery?;
+        self.batches_left -= 1;
+        self.spend_budget(&batch)?;
+        Ok(batch)
+    }
+
+    /// Counts distinct bad records where the order is the plan's, so that every run ends at the same batch.
+    fn spend_budget(&self, batch: &Batch) -> Result<(), PipelineError> {
+        let Some(first) = batch.quarantined().first() else { return Ok(()) };
+        let index = &self.phase.spec.index;
+        let data_set = data_set_key(&index.fingerprint());
+        let mut bad = lock(&self.pipeline.shared.bad_records);
+        bad.extend(batch.quarantined().iter().map(|row| (data_set, row.record)));
+        let met = bad.iter().filter(|(of, _)| *of == data_set).count() as u64 + index.missing_records();
+        if met <= self.pipeline.bad_records_max {
+            return Ok(());
+        }
+        let (shard, offset) = (&index.shard_of(first.record).name, index.address(first.record).offset);
+        let first = format!("{shard} at byte {offset}: {}: {}", first.kind, first.detail);
+        Err(PipelineError::TooManyBadRecords { bad: met, budget: self.pipeline.bad_records_max, first })
+    }
+
+    /// Ends the phase: every batch must have been taken, settled and dropped.
+    pub fn finish(self) -> Result<Tally, PipelineError> {
+        assert_eq!(self.batches_left, 0, "a phase is finished when all its batches have been taken");
+        let (reply, answer) = bounded(1);
+        tell(&self.pipeline.conductor, ClosePhase { reply });
+        answer.recv().unwrap_or(Err(PipelineError::Stopped))
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Batch, PipelineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.next_unless::<std::convert::Infallible>(&crossbeam_channel::never()) {
+            Taken::Batch(batch) => Some(batch),
+            Taken::Command(never) => match never {},
+            Taken::End => None,
+        }
+    }
+}
+
+/// What a data set is called in the budget of bad records.
+pub fn data_set_key(fingerprint: &[u8; 32]) -> u64 {
+    u64::from_le_bytes(fingerprint[..8].try_into().expect("eight bytes"))
+}
+
+fn allocate_slabs(options: &PipelineOptions) -> Result<Vec<Slab>, PipelineError> {
+    let count = options.prefetch_batches + 2 + options.slabs_extra;
+    let bytes = options.slab_bytes;
+    (0..count)
+        .map(|_| Slab::allocate(&*options.slab_memory, bytes))
+        .collect::<Result<_, _>>()
+        .map_err(|error| PipelineError::NoMemory { bytes: (bytes * count) as u64, cause: error.to_string() })
+}
+
+fn share(options: &PipelineOptions, slabs: usize) -> Shared {
+    Shared {
+        stop: false.into(),
+        meters: Default::default(),
+        batch_readiness: Default::default(),
+        no_credit: Clock::default(),
+        consumer_wait_ns: AtomicU64::new(0),
+        consumer_busy_ns: AtomicU64::new(0),
+        encoded_bytes: AtomicU64::new(0),
+        slab_bytes: (slabs * options.slab_bytes) as u64,
+        bad_records: Mutex::new(BTreeSet::new()),
+        sabotage: options.sabotage.clone(),
+        started: Instant::now(),
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, PipelineError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| PipelineError::Bug(format!("the {name} thread could not be started: {error}")))
+}
+
+fn start_pools(
+    options: &PipelineOptions,
+    conductor: &Addr<Conductor>,
+    shared: &Arc<Shared>,
+    sequencer: &Sender<ToSequencer>,
+    alive: &Sender<()>,
+) {
+    let pool = |stage, workers, stages: StageFactory, next| -> Addr<Worker> {
+        let (conductor, shared, alive) = (conductor.clone(), Arc::clone(shared), alive.clone());
+        Pool { stage, workers, stages, next, conductor, shared, alive }.start()
+    };
+    let mut next = Next::Sequencer(sequencer.clone());
+    if options.augmenters > 0 {
+        let augmenters = pool(StageName::Augment, options.augmenters, Arc::new(|| vec![Box::new(Augmenter)]), next);
+        next = Next::Pool(augmenters, StageName::Augment, sequencer.clone());
+    }
+    let (reads, augments) = (options.readers == 0, options.augmenters == 0);
+    let stages: StageFactory = Arc::new(move || {
+        let read = reads.then(|| Box::new(Reader) as Box<dyn StageWork>);
+        let augment = augments.then(|| Box::new(Augmenter) as Box<dyn StageWork>);
+        read.into_iter().chain([Box::<Decoder>::default() as Box<dyn StageWork>]).chain(augment).collect()
+    });
+    let mut first = pool(StageName::Decode, options.decoders, stages, next);
+    let mut first_stage = StageName::Decode;
+    if options.readers > 0 {
+        let next = Next::Pool(first, StageName::Decode, sequencer.clone());
+        first = pool(StageName::Read, options.readers, Arc::new(|| vec![Box::new(Reader)]), next);
+        first_stage = StageName::Read;
+    }
+    tell(conductor, Introduce { first_pool: first, first_stage });
+}

@@ -1,0 +1,103 @@
+//! Permission to use one example once, and how each of its views is cut.
+//! Not here: which tickets a phase has (see `plan`) or what became of them (see `outcome`).
+
+use crate::geometry::{self, CropBox, Size};
+use crate::jitter::Jitter;
+use crate::random::{Draws, Purpose};
+
+/// One use of one example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Place in the phase's plan, from 0.
+    pub seq: u64,
+    /// The record of its view, numbered over the split.
+    pub record: u32,
+}
+
+/// How a view is cut out of its image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Crop {
+    /// fastai's `RandomResizedCrop`: a random box of at least this share of the area, resized to the view.
+    RandomResized {
+        /// Smallest share of the image's area, in (0, 1].
+        min_scale: f64,
+    },
+    /// The whole image resized to the view, whatever its aspect.
+    Resize,
+    /// The whole image resized to a square, then its centre: fastai's validation transform.
+    ResizeThenCentre {
+        /// Side of the square, pixels; at least the view's.
+        resize_px: u32,
+    },
+}
+
+/// What happens to every view of a phase between decoding and the row. The same on every machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transform {
+    /// Size of the view in the batch.
+    pub size: Size,
+    /// How it is cut.
+    pub crop: Crop,
+    /// Whether half of the views are mirrored.
+    pub flip: bool,
+    /// Whether brightness and contrast vary (by the augmenters).
+    pub jitter: bool,
+}
+
+/// Where one view's pixels come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The part of the upright image that is used.
+    pub source: CropBox,
+    /// The size that part is resized to…
+    pub full: Size,
+    /// …and the window of it that becomes the view.
+    pub window: CropBox,
+    /// Mirrored left to right, last.
+    pub flip: bool,
+}
+
+/// What all draws of one view are keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewKey {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Epoch over the lineage, from 1.
+    pub epoch: u32,
+    /// Ticket.
+    pub seq: u64,
+    /// View of the ticket, from 0.
+    pub view: u8,
+}
+
+impl ViewKey {
+    fn draws(self, purpose: Purpose) -> Draws {
+        Draws::new(self.seed, self.epoch, self.seq, self.view, purpose)
+    }
+}
+
+impl Transform {
+    /// Where the view's pixels come from in an upright image of this size.
+    pub fn place(&self, key: ViewKey, image: Size) -> Placement {
+        let whole = CropBox { x: 0, y: 0, width: image.width, height: image.height };
+        let view = CropBox { x: 0, y: 0, width: self.size.width, height: self.size.height };
+        let (source, full, window) = match self.crop {
+            Crop::RandomResized { min_scale } => {
+                let mut draws = key.draws(Purpose::Crop);
+                (geometry::random_resized_crop(image, min_scale, || draws.unit()), self.size, view)
+            }
+            Crop::Resize => (whole, self.size, view),
+            Crop::ResizeThenCentre { resize_px } => {
+                let full = Size { width: resize_px, height: resize_px };
+                (whole, full, geometry::centre_window(full, self.size))
+            }
+        };
+        let flip = self.flip && key.draws(Purpose::Flip).unit() < 0.5;
+        Placement { source, full, window, flip }
+    }
+
+    /// The brightness and contrast of the view, if they vary.
+    pub fn jitter(&self, key: ViewKey) -> Option<Jitter> {
+        self.jitter.then(|| Jitter::draw(&mut key.draws(Purpose::Jitter)))
+    }
+}

@@ -1,0 +1,11 @@
+//! Everything between a path and an addressable record, on real files: one integration binary, a module per area.
+
+mod bad_shards;
+mod catalog;
+mod columns;
+mod golden_tfrecord;
+mod helpers;
+mod image_tree;
+mod pack;
+mod properties;
+mod verify;

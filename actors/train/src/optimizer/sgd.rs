@@ -1,0 +1,66 @@
+//! Stochastic gradient descent with momentum, as `torch.optim.SGD` does it (no dampening, coupled decay).
+
+use std::collections::HashMap;
+
+use tch::Tensor;
+
+use super::{Optimizer, OptimizerStateError, Slots, load_handles, save_handles, scalar_like, with_gradients};
+use crate::state::StateDict;
+
+/// Settings of [`Sgd`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SgdOptions {
+    /// Share of the last velocity that is kept, 0 ≤ momentum < 1.
+    pub momentum: f64,
+    /// Added to the gradient as `weight_decay * parameter`, where decay applies.
+    pub weight_decay: f64,
+    /// Step along gradient + momentum × velocity (Nesterov) instead of the velocity.
+    pub nesterov: bool,
+}
+
+impl Default for SgdOptions {
+    fn default() -> Self {
+        Self { momentum: 0.9, weight_decay: 0.0, nesterov: false }
+    }
+}
+
+/// g += wd·p; v = μ·v + g; p −= lr·v (Nesterov: p −= lr·(g + μ·v)).
+pub struct Sgd {
+    options: SgdOptions,
+    velocity: Slots,
+}
+
+impl Sgd {
+    /// An optimiser for the parameters of `state`, at rest.
+    pub fn new(state: &StateDict, options: SgdOptions) -> Self {
+        Self { options, velocity: Slots::zeros("velocity", state) }
+    }
+}
+
+impl Optimizer for Sgd {
+    fn step(&mut self, state: &StateDict, lr: f64) {
+        let _guard = tch::no_grad_guard();
+        let SgdOptions { momentum, weight_decay, nesterov } = self.options;
+        for (index, mut parameter, mut gradient, decay) in with_gradients(state, self.velocity.slots.len()) {
+            if decay && weight_decay != 0.0 {
+                gradient = gradient.addcmul(&parameter, &scalar_like(weight_decay, &parameter));
+            }
+            let velocity = &self.velocity.slots[index].1;
+            let momentum = scalar_like(momentum, &parameter);
+            let _ = gradient.addcmul_out(velocity, velocity, &momentum);
+            let minus_lr = scalar_like(-lr, &parameter);
+            let _ = match nesterov {
+                true => parameter.addcmul_(&gradient.addcmul(velocity, &momentum), &minus_lr),
+                false => parameter.addcmul_(velocity, &minus_lr),
+            };
+        }
+    }
+
+    fn save(&self) -> Vec<(String, Tensor)> {
+        save_handles(self.velocity.handles())
+    }
+
+    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+        load_handles(self.velocity.handles().collect(), tensors)
+    }
+}

@@ -1,0 +1,327 @@
+//! The course of a run: stages, epochs, steps, validations, and what is committed when.
+//! Not here: the arithmetic of a step (see `step`) or the files (see `state`).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use fastgarden_data::batch::Batch;
+use fastgarden_data::outcome::Use;
+use fastgarden_data::pipeline::{Batches, Pipeline, Taken};
+use fastgarden_data::plan::Plan;
+use fastgarden_proto::ledger::line::Line;
+use fastgarden_proto::ledger::{Epoch, Quarantine, Step};
+
+use super::evaluate::evaluate;
+use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
+use super::spec::{StageSpec, TrainSpec};
+use super::state::{EpochTally, Next, RunState};
+use super::step;
+use crate::checkpoint::sha256_of_weights;
+use crate::metric;
+use crate::net::Net;
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    Go,
+    Stop,
+}
+
+struct Course<'a> {
+    spec: &'a TrainSpec,
+    pipeline: &'a Pipeline,
+    commands: &'a Receiver<Command>,
+    events: &'a Sender<Event>,
+    state: RunState,
+    committed_at: Instant,
+}
+
+/// Trains from wherever the run stands to its end, or to a command to stop.
+pub fn run(
+    spec: &TrainSpec,
+    pipeline: &Pipeline,
+    commands: &Receiver<Command>,
+    events: &Sender<Event>,
+) -> Result<RunEnd, TrainError> {
+    let (state, discarded) = RunState::open(spec)?;
+    pipeline.remember_bad_records(state.progress.bad_records.iter().copied());
+    let mut course = Course { spec, pipeline, commands, events, state, committed_at: Instant::now() };
+    if let Some(discarded) = discarded {
+        course.tell(Event::Resumed { step: course.state.progress.cursor.step, discarded });
+    }
+    while course.state.progress.cursor.next != Next::Done {
+        if course.epoch()? == Flow::Stop {
+            course.state.end_attempt(false)?;
+            return Ok(RunEnd::Stopped { step: course.state.progress.cursor.step });
+        }
+    }
+    Ok(RunEnd::Finished(course.result()))
+}
+
+impl Course<'_> {
+    /// An application that does not listen any more is no reason to stop training.
+    fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    fn stage(&self) -> &StageSpec {
+        &self.spec.stages[self.state.progress.cursor.stage]
+    }
+
+    /// One epoch, or what is left of it.
+    fn epoch(&mut self) -> Result<Flow, TrainError> {
+        let begun = Instant::now();
+        let stage = self.stage().clone();
+        let plan = Arc::new(stage.plan(self.spec.seed, self.state.progress.cursor.epoch, self.spec.cap));
+        if self.state.progress.cursor.next == Next::Train {
+            if self.train(&stage, &plan)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            self.state.progress.cursor.next = Next::Validate;
+            self.commit()?;
+        }
+        let Some(judged) = self.validate()? else { return Ok(Flow::Stop) };
+        self.close_epoch(&stage, &plan, judged, begun.elapsed())?;
+        Ok(Flow::Go)
+    }
+
+    fn train(&mut self, stage: &StageSpec, plan: &Arc<Plan>) -> Result<Flow, TrainError> {
+        let cursor = self.state.progress.cursor.clone();
+        if self.state.progress.tally.class_histogram.is_empty() {
+            self.state.progress.tally.class_histogram = vec![0; usize::try_from(stage.train.classes).unwrap_or(0)];
+        }
+        let steps_left = self.spec.max_steps.map(|most| most.saturating_sub(cursor.step));
+        let phase = stage.phase(Arc::clone(plan), cursor.seq, steps_left);
+        let total = phase.end_seq();
+        self.tell(Event::Phase { epoch: cursor.epoch, trains: true, done: cursor.seq, total });
+        let pipeline = self.pipeline;
+        let before = pipeline.observe()?;
+        let begun = Instant::now();
+        let mut batches = pipeline.open(phase)?;
+        let flow = self.steps(stage, &mut batches)?;
+        let after = pipeline.observe()?;
+        let tally = &mut self.state.progress.tally;
+        tally.train_s += begun.elapsed().as_secs_f64();
+        tally.wait_s += after.consumer_wait_s - before.consumer_wait_s;
+        if flow == Flow::Stop {
+            self.commit()?;
+            return Ok(flow);
+        }
+        let counted = batches.finish()?;
+        let here = self.state.progress.cursor.seq - cursor.seq;
+        assert_eq!(counted.trained + counted.quarantined, here, "conductor and trainer count alike");
+        Ok(flow)
+    }
+
+    fn steps(&mut self, stage: &StageSpec, batches: &mut Batches<'_>) -> Result<Flow, TrainError> {
+        let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
+        loop {
+            let batch = match batches.next_unless(self.commands) {
+                Taken::Command(Command::Stop) => return Ok(Flow::Stop),
+                Taken::End => return Ok(Flow::Go),
+                Taken::Batch(batch) => batch?,
+            };
+            let seqs = batch.seqs();
+            let cursor = &self.state.progress.cursor;
+            assert_eq!(seqs.start, cursor.seq, "batches come in plan order");
+            let lr = stage.schedule.lr(stage.lr, cursor.step_of_stage, steps_of_stage);
+            let loss = self.step(stage, batch, lr)?;
+            self.tell(Event::Batch { done: seqs.end, loss });
+            if batches.batches_left() > 0 && self.commit_is_due() {
+                self.commit()?;
+            }
+        }
+    }
+
+    /// Consumes one batch: step, tally, ledger line.
+    fn step(&mut self, stage: &StageSpec, mut batch: Batch, lr: f64) -> Result<Option<f64>, TrainError> {
+        let step_number = self.state.progress.cursor.step + 1;
+        let loss = if batch.is_empty() {
+            batch.release_pixels();
+            None
+        } else {
+            let (images, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
+            batch.release_pixels();
+            let seed = step::seed_of_step(self.spec.seed, step_number);
+            let (net, optimizer) = (&self.state.net, &mut *self.state.optimizer);
+            let loss = step::train(net, optimizer, (&images, &labels), self.spec.label_smoothing, lr, seed);
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { step: step_number, loss });
+            }
+            Some(loss)
+        };
+        self.state.batch_hash.update(batch.digests(), stage.views.len());
+        self.count(&batch, loss);
+        let seqs = batch.seqs();
+        let quarantined = batch.quarantined();
+        let words = self.state.note_quarantined("train", &stage.train.index, quarantined)?;
+        let line = Step {
+            epoch: self.state.progress.cursor.epoch,
+            step: step_number,
+            seq_from: seqs.start,
+            seq_to: seqs.end,
+            batch_hash: self.state.batch_hash.hex(),
+            loss,
+            applied: loss.is_some(),
+            quarantined: quarantined
+                .iter()
+                .map(|row| Quarantine { seq: row.seq, reason: row.kind.name().to_owned() })
+                .collect(),
+        };
+        self.state.append(Line::Step(line))?;
+        batch.settle(Use::Trained);
+        words.into_iter().for_each(|what| self.tell(Event::Quarantined { what }));
+        Ok(loss)
+    }
+
+    fn count(&mut self, batch: &Batch, loss: Option<f64>) {
+        let progress = &mut self.state.progress;
+        progress.cursor.step += 1;
+        progress.cursor.step_of_stage += 1;
+        progress.cursor.seq = batch.seqs().end;
+        let tally = &mut progress.tally;
+        tally.trained += batch.len() as u64;
+        tally.quarantined += batch.quarantined().len() as u64;
+        if let Some(loss) = loss {
+            tally.losses += 1;
+            tally.loss_sum += loss;
+        }
+        for &label in batch.labels() {
+            tally.class_histogram[label as usize] += 1;
+        }
+    }
+
+    /// The validation of this epoch. `None` = told to stop; nothing is lost, since it is repeated whole.
+    fn validate(&mut self) -> Result<Option<Option<metric::Tally>>, TrainError> {
+        let spec = self.spec;
+        let Some(evaluation) = &spec.evaluation else { return Ok(Some(None)) };
+        let total = evaluation.phase().end_seq();
+        self.tell(Event::Phase { epoch: self.state.progress.cursor.epoch, trains: false, done: 0, total });
+        let mut bad = Vec::new();
+        let events = self.events;
+        let told = |done, batch: &Batch| {
+            let _ = events.send(Event::Batch { done, loss: None });
+            bad.extend_from_slice(batch.quarantined());
+            Ok(())
+        };
+        let (net, layout) = (&self.state.net, spec.channels_last);
+        let judged = evaluate(net, evaluation, self.pipeline, spec.device, layout, self.commands, told)?;
+        if judged.is_some() {
+            for what in self.state.note_quarantined("validate", &evaluation.split.index, &bad)? {
+                self.tell(Event::Quarantined { what });
+            }
+        }
+        Ok(judged.map(Some))
+    }
+
+    fn close_epoch(
+        &mut self,
+        stage: &StageSpec,
+        plan: &Arc<Plan>,
+        judged: Option<metric::Tally>,
+        elapsed: Duration,
+    ) -> Result<(), TrainError> {
+        let cursor = self.state.progress.cursor.clone();
+        let whole = stage.phase(Arc::clone(plan), 0, None).end_seq() == cursor.seq;
+        let dropped_last = if whole { plan.tickets() - cursor.seq } else { 0 };
+        let tally = std::mem::replace(&mut self.state.progress.tally, EpochTally::default());
+        let record = record(&cursor, &tally, dropped_last, judged.as_ref(), elapsed);
+        let judged = judged.unwrap_or_default();
+        self.state.append(Line::Epoch(Epoch {
+            epoch: cursor.epoch,
+            issued: record.issued,
+            trained: record.trained,
+            quarantined: record.quarantined,
+            dropped_last,
+            plan_hash: plan.hash(),
+            class_histogram: tally.class_histogram,
+            evaluated: judged.examples,
+            evaluation_quarantined: judged.quarantined,
+            train_loss: record.train_loss,
+            valid_loss: judged.mean_loss().unwrap_or(0.0),
+            accuracy: record.accuracy,
+            weights_sha256: sha256_of_weights(self.state.net.state()),
+        }))?;
+        self.state.progress.epochs.push(record.clone());
+        self.advance(stage, whole);
+        // An epoch that is not the last is committed with the next checkpoint: its validation can be repeated.
+        if self.state.progress.cursor.next == Next::Done {
+            self.state.end_attempt(true)?;
+            self.commit()?;
+        }
+        self.tell(Event::Epoch(record));
+        Ok(())
+    }
+
+    /// Moves the cursor to the next epoch, the next stage, or the end.
+    fn advance(&mut self, stage: &StageSpec, whole: bool) {
+        let reached = self.spec.max_steps.is_some_and(|most| self.state.progress.cursor.step >= most);
+        let cursor = &mut self.state.progress.cursor;
+        let stage_ends = cursor.epoch_of_stage + 1 >= stage.epochs;
+        if !whole || reached || (stage_ends && cursor.stage + 1 == self.spec.stages.len()) {
+            cursor.next = Next::Done;
+            return;
+        }
+        (cursor.next, cursor.seq, cursor.epoch) = (Next::Train, 0, cursor.epoch + 1);
+        if stage_ends {
+            (cursor.stage, cursor.epoch_of_stage, cursor.step_of_stage) = (cursor.stage + 1, 0, 0);
+            if self.spec.stages[cursor.stage].reset_optimizer {
+                self.state.optimizer = self.spec.optimizer.build(self.state.net.state());
+            }
+        } else {
+            cursor.epoch_of_stage += 1;
+        }
+    }
+
+    fn commit_is_due(&self) -> bool {
+        let due = &self.spec.checkpoint;
+        (due.every_steps > 0 && self.state.progress.cursor.step.is_multiple_of(due.every_steps))
+            || (due.every_seconds > 0 && self.committed_at.elapsed() >= Duration::from_secs(due.every_seconds))
+    }
+
+    fn commit(&mut self) -> Result<(), TrainError> {
+        self.state.progress.bad_records = self.pipeline.bad_records();
+        self.state.commit(self.spec.checkpoint.keep)?;
+        self.committed_at = Instant::now();
+        Ok(())
+    }
+
+    fn result(&self) -> RunResult {
+        let progress = &self.state.progress;
+        let planned: u64 =
+            self.spec.stages.iter().map(|stage| stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs)).sum();
+        RunResult {
+            epochs: progress.epochs.clone(),
+            steps: progress.cursor.step,
+            batch_hash: self.state.batch_hash.hex(),
+            ledger_head: progress.ledger.head.clone(),
+            weights_sha256: sha256_of_weights(self.state.net.state()),
+            attempts: self.state.attempts(),
+            cut_short: progress.cursor.step < planned,
+        }
+    }
+}
+
+fn record(
+    cursor: &super::state::Cursor,
+    tally: &EpochTally,
+    dropped_last: u64,
+    judged: Option<&metric::Tally>,
+    elapsed: Duration,
+) -> EpochRecord {
+    EpochRecord {
+        epoch: cursor.epoch,
+        train_loss: if tally.losses > 0 { tally.loss_sum / tally.losses as f64 } else { 0.0 },
+        valid_loss: judged.and_then(metric::Tally::mean_loss),
+        accuracy: judged.and_then(metric::Tally::accuracy),
+        evaluated: judged.map_or(0, |judged| judged.examples + judged.quarantined),
+        images_per_s: if tally.train_s > 0.0 { tally.trained as f64 / tally.train_s } else { 0.0 },
+        input_wait_share: if tally.train_s > 0.0 { (tally.wait_s / tally.train_s).clamp(0.0, 1.0) } else { 0.0 },
+        seconds: elapsed.as_secs_f64(),
+        issued: tally.trained + tally.quarantined + dropped_last,
+        trained: tally.trained,
+        quarantined: tally.quarantined,
+        dropped_last,
+    }
+}

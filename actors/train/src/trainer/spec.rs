@@ -1,0 +1,187 @@
+//! What one run is to do, in the trainer's own terms: everything resolved, nothing left to look up.
+//! Not here: recipes and command lines (the application turns those into this).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fastgarden_data::example::FeatureNames;
+use fastgarden_data::index::Index;
+use fastgarden_data::phase::{PhaseKind, PhaseSpec};
+use fastgarden_data::picture::DecodeMode;
+use fastgarden_data::plan::Plan;
+use fastgarden_data::sampler::Sampler;
+use fastgarden_data::ticket::Transform;
+use fastgarden_proto::ledger::Opening;
+use tch::Device;
+
+use crate::net::xresnet::XResNetSpec;
+use crate::optimizer::{AdamW, AdamWOptions, Optimizer, Sgd, SgdOptions};
+use crate::schedule::Schedule;
+use crate::state::StateDict;
+
+/// Which optimiser, with its settings.
+#[derive(Clone, Debug)]
+pub enum OptimizerSpec {
+    /// SGD with momentum.
+    Sgd(SgdOptions),
+    /// AdamW.
+    AdamW(AdamWOptions),
+}
+
+impl OptimizerSpec {
+    /// A fresh optimiser for this net.
+    pub fn build(&self, state: &StateDict) -> Box<dyn Optimizer> {
+        match self {
+            Self::Sgd(options) => Box::new(Sgd::new(state, options.clone())),
+            Self::AdamW(options) => Box::new(AdamW::new(state, options.clone())),
+        }
+    }
+}
+
+/// A split as phases use it.
+#[derive(Clone)]
+pub struct SplitSpec {
+    /// Its records.
+    pub index: Arc<Index>,
+    /// Names of the features in its examples.
+    pub features: FeatureNames,
+    /// How forgiving the JPEG decoder is.
+    pub decode: DecodeMode,
+    /// Labels must be in 0..classes.
+    pub classes: i64,
+}
+
+/// One stage of the recipe.
+#[derive(Clone)]
+pub struct StageSpec {
+    /// Epochs of this stage.
+    pub epochs: u32,
+    /// Where its examples come from.
+    pub train: SplitSpec,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+    /// Whether an incomplete last batch is dropped.
+    pub drop_last: bool,
+    /// Order of the examples.
+    pub sampler: Sampler,
+    /// One transform per view.
+    pub views: Vec<Transform>,
+    /// Base learning rate.
+    pub lr: f64,
+    /// How it goes over the stage.
+    pub schedule: Schedule,
+    /// Whether the optimiser starts anew with this stage.
+    pub reset_optimizer: bool,
+}
+
+/// How accuracy is measured.
+#[derive(Clone)]
+pub struct EvaluationSpec {
+    /// Where its examples come from.
+    pub split: SplitSpec,
+    /// How they are cut.
+    pub view: Transform,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+    /// Most records to judge; `None` = all.
+    pub limit: Option<u64>,
+    /// As in training.
+    pub label_smoothing: f64,
+}
+
+/// When checkpoints are written, besides at the end of each epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckpointSpec {
+    /// Every so many steps; 0 = by time alone.
+    pub every_steps: u64,
+    /// Every so many seconds; 0 = by steps alone.
+    pub every_seconds: u64,
+    /// How many are kept.
+    pub keep: usize,
+}
+
+/// One run: a recipe with one seed.
+#[derive(Clone)]
+pub struct TrainSpec {
+    /// The net.
+    pub net: XResNetSpec,
+    /// Where it trains.
+    pub device: Device,
+    /// Weight memory order: NHWC instead of NCHW.
+    pub channels_last: bool,
+    /// The optimiser.
+    pub optimizer: OptimizerSpec,
+    /// Label smoothing of the cross-entropy.
+    pub label_smoothing: f64,
+    /// The recipe's stages.
+    pub stages: Vec<StageSpec>,
+    /// How accuracy is measured, where there is a validation split.
+    pub evaluation: Option<EvaluationSpec>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Most tickets a training phase may issue.
+    pub cap: Option<u64>,
+    /// End after so many steps.
+    pub max_steps: Option<u64>,
+    /// libtorch's threads on the CPU.
+    pub cpu_threads: i32,
+    /// When to write checkpoints.
+    pub checkpoint: CheckpointSpec,
+    /// Folder of the run.
+    pub folder: PathBuf,
+    /// First line of the ledger.
+    pub opening: Opening,
+}
+
+impl StageSpec {
+    /// The plan of an epoch.
+    pub fn plan(&self, seed: u64, epoch: u32, cap: Option<u64>) -> Plan {
+        Plan::new(self.sampler, self.train.index.len() as u32, seed, epoch, cap)
+    }
+
+    /// Steps of one epoch.
+    pub fn steps_per_epoch(&self, cap: Option<u64>) -> u64 {
+        let tickets = (self.train.index.len() as u64).min(cap.unwrap_or(u64::MAX));
+        let rows = self.batch_rows as u64;
+        if self.drop_last { tickets / rows } else { tickets.div_ceil(rows) }
+    }
+
+    /// The training phase that walks `plan` from `first_seq` on, for at most `steps_max` steps.
+    pub fn phase(&self, plan: Arc<Plan>, first_seq: u64, steps_max: Option<u64>) -> PhaseSpec {
+        PhaseSpec {
+            kind: PhaseKind::Train,
+            index: Arc::clone(&self.train.index),
+            features: self.train.features.clone(),
+            plan,
+            batch_rows: self.batch_rows,
+            drop_last: self.drop_last,
+            first_seq,
+            tickets_max: steps_max.map(|steps| steps.saturating_mul(self.batch_rows as u64)),
+            views: self.views.clone(),
+            classes: Some(self.train.classes),
+            decode: self.train.decode,
+            hash_rows: true,
+        }
+    }
+}
+
+impl EvaluationSpec {
+    /// The validation phase.
+    pub fn phase(&self) -> PhaseSpec {
+        let plan = Plan::new(Sampler::Sequential, self.split.index.len() as u32, 0, 0, self.limit);
+        PhaseSpec {
+            kind: PhaseKind::Validate,
+            index: Arc::clone(&self.split.index),
+            features: self.split.features.clone(),
+            plan: Arc::new(plan),
+            batch_rows: self.batch_rows,
+            drop_last: false,
+            first_seq: 0,
+            tickets_max: None,
+            views: vec![self.view],
+            classes: Some(self.split.classes),
+            decode: self.split.decode,
+            hash_rows: false,
+        }
+    }
+}

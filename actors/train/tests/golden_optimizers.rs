@@ -1,0 +1,89 @@
+//! Optimiser trajectories against torch.optim, and that saved state goes on exactly.
+
+use fastgarden_train::optimizer::{AdamW, AdamWOptions, Optimizer, Sgd, SgdOptions};
+use fastgarden_train::state::StateDict;
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use crate::golden::{PRECISIONS, close, parse, read, values};
+
+/// Settings with a default, as torch's constructors have them.
+fn setting<T: for<'a> serde::Deserialize<'a>>(hyper: &Value, name: &str, default: T) -> T {
+    hyper.get(name).map_or(default, parse)
+}
+
+/// The optimisers that this crate has, by their golden names; the others are of later recipes.
+fn optimizer(case: &Value, state: &StateDict) -> Option<Box<dyn Optimizer>> {
+    let hyper = &case["hyper"];
+    match case["optimizer"].as_str()? {
+        "torch.SGD" => {
+            let options = SgdOptions {
+                momentum: setting(hyper, "momentum", 0.0),
+                weight_decay: setting(hyper, "weight_decay", 0.0),
+                nesterov: setting(hyper, "nesterov", false),
+            };
+            Some(Box::new(Sgd::new(state, options)))
+        }
+        "torch.AdamW" => {
+            let options = AdamWOptions {
+                betas: setting(hyper, "betas", (0.9, 0.999)),
+                eps: setting(hyper, "eps", 1e-8),
+                weight_decay: setting(hyper, "weight_decay", 0.01),
+            };
+            Some(Box::new(AdamW::new(state, options)))
+        }
+        _ => None,
+    }
+}
+
+/// A state of one parameter with the trajectory's starting values.
+fn start(shape: &[i64], phase: f64, kind: Kind) -> StateDict {
+    let count: i64 = shape.iter().product();
+    let p0: Vec<f64> = (0..count).map(|i| 2.0 * (1.3 * i as f64 + phase).sin()).collect();
+    StateDict::of_parameters([("p".to_owned(), crate::fill::rounded(&p0, shape, kind), true)], Device::Cpu, kind)
+}
+
+/// Sets the gradient of step `t` (from 1) at the parameter's present value.
+fn set_gradient(parameter: &Tensor, t: u64) {
+    let (shape, kind) = (parameter.size(), parameter.kind());
+    let of = |formula: &dyn Fn(f64) -> f64| {
+        let values: Vec<f64> = (0..parameter.numel()).map(|i| formula(i as f64)).collect();
+        Tensor::from_slice(&values).to_kind(kind).view(&shape[..])
+    };
+    let a = of(&|i| 1.0 + 0.5 * i.cos());
+    let c = of(&|i| 0.4 * (2.1 * i).sin());
+    let n = of(&|i| 0.3 * (0.5 * t as f64 + i).sin());
+    // The gradient of sum(g * p) with respect to p is g.
+    let g = a * (parameter.detach() - c) + n;
+    (g * parameter).sum(kind).backward();
+}
+
+#[test]
+fn golden_optimizers() {
+    let set = read("optim.json");
+    let cases: Vec<Value> = parse(&set["trajectories"]);
+    let mut matched = 0;
+    for case in &cases {
+        let shape: Vec<i64> = parse(&case["shape"]);
+        for (column, kind) in PRECISIONS {
+            let state = start(&shape, parse(&case["p0_phase"]), kind);
+            let Some(mut optimizer) = optimizer(case, &state) else { continue };
+            matched += 1;
+            let rows: Vec<Vec<f64>> = parse(&case[column]);
+            assert!(!rows.is_empty());
+            let tolerance = if column == "float64" { 1e-8 } else { 1e-5 };
+            for (index, row) in rows.iter().enumerate() {
+                optimizer.zero_grad(&state);
+                set_gradient(&state.entries()[0].tensor, index as u64 + 1);
+                optimizer.step(&state, parse(&case["hyper"]["lr"]));
+                let found = values(&state.entries()[0].tensor);
+                assert_eq!(found.len(), row.len());
+                for (value, &expected) in found.iter().zip(row) {
+                    let what = format!("{} {} {column} step {}", case["optimizer"], case["hyper"], index + 1);
+                    close(*value, expected, 1.0, tolerance, &what);
+                }
+            }
+        }
+    }
+    assert!(matched > 0, "the golden file has none of the optimisers that this crate has");
+}

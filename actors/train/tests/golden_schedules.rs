@@ -1,0 +1,36 @@
+//! Schedules against fastai.
+
+use fastgarden_train::schedule::Schedule;
+use serde_json::Value;
+
+use crate::golden::{SHARP, close, parse, read};
+
+/// The schedules that this crate has, by their golden names; the others are of later recipes.
+fn schedule(case: &Value) -> Option<Schedule> {
+    match case["schedule"].as_str()? {
+        "fit" => Some(Schedule::Constant),
+        "fit_flat_cos" => {
+            Some(Schedule::FlatCos { flat_share: parse(&case["pct_start"]), final_divisor: parse(&case["div_final"]) })
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn golden_schedules() {
+    let set = read("optim.json");
+    let cases: Vec<Value> = parse(&set["schedules"]);
+    let mut matched = 0;
+    for case in &cases {
+        let Some(schedule) = schedule(case) else { continue };
+        matched += 1;
+        let (base, total): (f64, u64) = (parse(&case["lr"]), parse(&case["total"]));
+        let (steps, expected): (Vec<u64>, Vec<f64>) = (parse(&case["steps"]), parse(&case["lr_at"]));
+        assert_eq!(steps.len(), expected.len());
+        assert!(!steps.is_empty());
+        for (&step, &lr) in steps.iter().zip(&expected) {
+            close(schedule.lr(base, step, total), lr, lr, SHARP, &format!("{schedule:?} at step {step} of {total}"));
+        }
+    }
+    assert!(matched > 0, "the golden file has none of the schedules that this crate has");
+}

@@ -1,0 +1,15 @@
+//! Compiles the .proto files in pure Rust (protox, no protoc), with serde so that the same types are the JSON lines.
+
+use std::io::Result;
+
+fn main() -> Result<()> {
+    let files = ["ticket.proto", "ledger.proto", "observe.proto"];
+    for file in files {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    let descriptors = protox::compile(files, ["."]).map_err(std::io::Error::other)?;
+    prost_build::Config::new()
+        .type_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]")
+        .type_attribute(".fastgarden.ledger.Line.line", "#[serde(rename_all = \"snake_case\")]")
+        .compile_fds(descriptors)
+}
