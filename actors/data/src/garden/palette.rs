@@ -8,6 +8,9 @@ use super::paint::{Marking, Outline, Ramp, Rgb};
 use super::vector::{lerp, lerp3, scale3, smoothstep};
 use crate::random::{Draws, Purpose};
 
+/// How many plants have a colour that their class is not known for: colour helps, but does not carry the class.
+const CULTIVAR_SHARE: f64 = 0.12;
+
 /// What all flowers of a class share beside the table: outlines and a few habits drawn once, the same in every garden.
 pub struct Habit {
     /// Outline of the petals.
@@ -24,10 +27,6 @@ pub struct Habit {
     pub veins: f32,
     /// Where the base's colour ends, in petal lengths.
     pub throat: f32,
-    /// Which of the centre's colours it has.
-    pub heart: u64,
-    /// Which of the marking's colours it has.
-    pub accent: u64,
 }
 
 /// Outlines that many flowers share.
@@ -76,8 +75,6 @@ fn new_habit(class: usize) -> Habit {
         centre: between(0.8, 1.2),
         veins: between(2.4, 4.6),
         throat: between(0.20, 0.36),
-        heart: draws.below(3),
-        accent: draws.below(3),
     }
 }
 
@@ -163,6 +160,28 @@ pub fn hsv(h: f32, s: f32, v: f32) -> Rgb {
     [channel(5.0), channel(3.0), channel(1.0)]
 }
 
+/// A tint of the class, or now and then of a cultivar that has a colour the class is not known for.
+fn draw_tint(species: &Species, draws: &mut Draws) -> Tint {
+    const CULTIVARS: [Tint; 14] = [
+        Tint::White,
+        Tint::Cream,
+        Tint::Yellow,
+        Tint::Gold,
+        Tint::Orange,
+        Tint::Red,
+        Tint::Crimson,
+        Tint::Pink,
+        Tint::Rose,
+        Tint::Purple,
+        Tint::Violet,
+        Tint::Blue,
+        Tint::Sky,
+        Tint::Lilac,
+    ];
+    let pick = |tints: &[Tint], draws: &mut Draws| tints[draws.below(tints.len() as u64) as usize];
+    if draws.unit() < CULTIVAR_SHARE { pick(&CULTIVARS, draws) } else { pick(species.tints, draws) }
+}
+
 fn base_hsv(tint: Tint) -> (f32, f32, f32) {
     match tint {
         Tint::White => (0.12, 0.04, 0.95),
@@ -186,16 +205,16 @@ fn base_hsv(tint: Tint) -> (f32, f32, f32) {
 impl Palette {
     /// Colours for one plant: a tint of its class, jittered.
     pub fn draw(species: &Species, habit: &Habit, draws: &mut Draws) -> Self {
-        let tint = species.tints[draws.below(species.tints.len() as u64) as usize];
-        let (h, s, v) = base_hsv(tint);
-        let h = h + draws.between(-0.022, 0.022) as f32;
-        let s = (s * draws.between(0.82, 1.12) as f32).min(0.95);
-        let v = (v * draws.between(0.90, 1.04) as f32).min(0.98);
+        let (h, s, v) = base_hsv(draw_tint(species, draws));
+        let h = h + draws.between(-0.035, 0.035) as f32;
+        let s = (s * draws.between(0.70, 1.14) as f32).min(0.95);
+        let v = (v * draws.between(0.86, 1.04) as f32).min(0.98);
+        let accent_kind = draws.below(3);
         let pale = s < 0.3;
         let main = hsv(h, s, v);
         let deep = hsv(h - 0.015, (s * 1.25 + 0.10).min(1.0), v * 0.62);
         let light = hsv(h + 0.012, s * 0.62, (v * 1.12).min(1.0));
-        let accent = match (habit.accent, pale) {
+        let accent = match (accent_kind, pale) {
             (0, true) => hsv(0.91, 0.62, 0.80),
             (1, true) => hsv(0.145, 0.72, 0.92),
             (_, true) => hsv(0.78, 0.52, 0.68),
@@ -203,7 +222,7 @@ impl Palette {
             (1, false) => hsv(h, s * 0.12, 0.97),
             (_, false) => hsv(h - 0.05, (s * 1.1).min(1.0), v * 0.48),
         };
-        let dark = hsv(0.93 + 0.05 * habit.accent as f32, 0.65, 0.20);
+        let dark = hsv(draws.between(0.80, 1.08) as f32, 0.65, draws.between(0.14, 0.28) as f32);
         let glow = if pale { hsv(0.148, 0.72, 0.95) } else { hsv(0.15, 0.40, 0.98) };
         let (base, tip, throat) = match species.marks {
             Marks::Blotch => (dark, light, habit.throat * 1.1),
@@ -214,7 +233,7 @@ impl Palette {
         let petal = Ramp::new(base, main, tip, throat);
         let outside = Ramp::new(lerp3(deep, hsv(0.24, 0.4, 0.7), 0.35), lerp3(main, deep, 0.22), main, 0.22);
         let second = match species.form {
-            Form::Duplex if habit.accent != 0 => Ramp::new(main, light, light, 0.2),
+            Form::Duplex if accent_kind != 0 => Ramp::new(main, light, light, 0.2),
             Form::Trumpet => Ramp::new(glow, hsv(0.115, 0.88, 0.95), hsv(0.085, 0.90, 0.94), 0.3),
             Form::Orchid | Form::Skirt => Ramp::new(glow, accent, accent, 0.24),
             _ => Ramp::new(deep, light, light, 0.3),
@@ -229,8 +248,8 @@ impl Palette {
             outside,
             second,
             marking,
-            heart: heart_colours(species, habit, draws),
-            stamen: [lerp3(main, hsv(0.2, 0.3, 0.9), 0.6), stamen_colour(species, habit)],
+            heart: heart_colours(species, draws),
+            stamen: [lerp3(main, hsv(0.2, 0.3, 0.9), 0.6), stamen_colour(species, draws)],
             leaf: Ramp::new(scale3(leaf_colour, 0.62), leaf_colour, hsv(green - 0.02, lush * 0.9, bright * 1.14), 0.3),
             leaf_marking: Marking {
                 colour: hsv(green - 0.02, lush * 0.6, (bright * 1.35).min(0.9)),
@@ -256,21 +275,31 @@ fn new_marking(species: &Species, habit: &Habit, accent: Rgb, deep: Rgb, pale: b
     }
 }
 
-fn heart_colours(species: &Species, habit: &Habit, draws: &mut Draws) -> [Rgb; 2] {
-    let shift = draws.between(-0.012, 0.012) as f32;
-    match (species.centre, habit.heart) {
-        (Centre::Dark | Centre::WideDisc, _) => [hsv(0.06 + shift, 0.55, 0.30), hsv(0.05 + shift, 0.72, 0.16)],
-        (Centre::Cone, 0 | 1) => [hsv(0.06 + shift, 0.80, 0.52), hsv(0.02 + shift, 0.75, 0.26)],
-        (Centre::Buttons, _) => [hsv(0.16 + shift, 0.42, 0.90), hsv(0.19 + shift, 0.45, 0.62)],
-        (Centre::Knob | Centre::Stamens, 1) => [hsv(0.22 + shift, 0.60, 0.76), hsv(0.25 + shift, 0.65, 0.44)],
+/// The colours of a centre: most often those of its kind, but any flower may have any.
+fn heart_colours(species: &Species, draws: &mut Draws) -> [Rgb; 2] {
+    let shift = draws.between(-0.025, 0.025) as f32;
+    let tone = draws.between(0.8, 1.1) as f32;
+    let usual = match species.centre {
+        Centre::Dark | Centre::WideDisc => 0,
+        Centre::Cone => 1,
+        Centre::Buttons => 2,
+        _ => 3,
+    };
+    let kind = if draws.below(10) < 5 { usual } else { draws.below(4) };
+    let [middle, rim] = match kind {
+        0 => [hsv(0.06 + shift, 0.55, 0.30), hsv(0.05 + shift, 0.72, 0.16)],
+        1 => [hsv(0.06 + shift, 0.80, 0.55), hsv(0.02 + shift, 0.75, 0.28)],
+        2 => [hsv(0.19 + shift, 0.50, 0.84), hsv(0.22 + shift, 0.52, 0.52)],
         _ => [hsv(0.142 + shift, 0.85, 0.96), hsv(0.105 + shift, 0.92, 0.74)],
-    }
+    };
+    [scale3(middle, tone), scale3(rim, tone)]
 }
 
-fn stamen_colour(species: &Species, habit: &Habit) -> Rgb {
-    match (species.centre, habit.heart) {
-        (Centre::Dark, _) => hsv(0.8, 0.4, 0.12),
+fn stamen_colour(species: &Species, draws: &mut Draws) -> Rgb {
+    match (species.centre, draws.below(4)) {
+        (Centre::Dark, 0..=2) => hsv(0.8, 0.4, 0.14),
         (Centre::LongStamens, 0 | 1) => hsv(0.045, 0.80, 0.48),
+        (_, 0) => hsv(0.10, 0.3, 0.85),
         _ => hsv(0.13, 0.85, 0.90),
     }
 }

@@ -129,13 +129,14 @@ fn film() -> &'static [f32; FILM_STEPS + 1] {
     })
 }
 
-/// Exposure, colour temperature, vignette and grain.
+/// Exposure, colour temperature, saturation, vignette and grain.
 fn develop(canvas: &Canvas, draws: &mut Draws) -> Vec<u8> {
     let side = canvas.side_px();
     let film = film();
     let exposure = draws.between(0.92, 1.30) as f32;
-    let warmth = jitter(draws, 0.13);
-    let green = jitter(draws, 0.03);
+    let warmth = jitter(draws, 0.18);
+    let green = jitter(draws, 0.05);
+    let vivid = draws.between(0.82, 1.16) as f32;
     let gains: Rgb = [exposure * (1.0 + warmth), exposure * (1.0 + green), exposure * (1.0 - warmth)];
     let dark_corners = draws.between(0.0, 0.42) as f32;
     let grain = draws.between(1.0, 7.0) as f32;
@@ -152,8 +153,10 @@ fn develop(canvas: &Canvas, draws: &mut Draws) -> Vec<u8> {
             let hash = hash2((row * side + column) as u32, salt);
             // Two bytes added make a triangle, near enough to the grain of film; 0.5 rounds.
             let noise = (((hash & 255) + ((hash >> 8) & 255)) as f32 / 255.0 - 1.0) * grain + 0.5;
+            let grey = 0.25 * px[0] + 0.60 * px[1] + 0.15 * px[2];
             for channel in 0..3 {
-                let linear = (px[channel] * gains[channel] * shade + haze) * scale;
+                let pure = (grey + (px[channel] - grey) * vivid).max(0.0);
+                let linear = (pure * gains[channel] * shade + haze) * scale;
                 let level = film[(linear as usize).min(FILM_STEPS)];
                 out[channel] = (level + noise) as u8;
             }
