@@ -139,13 +139,14 @@ impl Wheels {
         match (self.platform, self.variant) {
             (Platform::MacArm, _) => 450,
             (_, Variant::Cpu) => 500,
-            (_, Variant::Cuda) => 5_000,
+            (_, Variant::Cuda) => 3_900,
         }
     }
 
-    /// What must be free: wheels and unpacked files lie side by side for a moment, and a tenth for safety.
+    /// What must be free, and a tenth for safety: pip copies the wheels at the end, before the first copy goes; later
+    /// wheels and unpacked files lie side by side.
     pub fn needed_mb(&self) -> u64 {
-        (self.download_mb() + self.kept_mb()) * 11 / 10
+        (self.download_mb() + self.download_mb().max(self.kept_mb())) * 11 / 10
     }
 }
 
