@@ -140,9 +140,11 @@ mod tests {
         state.entries()[index].tensor.double_value(&[0])
     }
 
+    type Maker = fn(&StateDict) -> Box<dyn Optimizer>;
+
     #[test]
     fn decay_spares_norms_and_biases() {
-        let makers: [fn(&StateDict) -> Box<dyn Optimizer>; 2] = [
+        let makers: [Maker; 2] = [
             |state| Box::new(Sgd::new(state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() })),
             |state| Box::new(AdamW::new(state, AdamWOptions { weight_decay: 0.5, ..AdamWOptions::default() })),
         ];
