@@ -101,7 +101,7 @@ impl Wheels {
         format!("libtorch-{VERSION}-{}-{}", self.variant, self.platform.name())
     }
 
-    /// What `pip download` is told, but for the folder. Without a GPU the dependencies (2 GB of CUDA) are left out and
+    /// What `pip download` is told, but for the folder. Without a GPU the dependencies (2.2 GB of CUDA) are left out and
     /// the two that are needed are named.
     pub fn pip_arguments(&self) -> Vec<String> {
         let mut arguments =
@@ -130,7 +130,7 @@ impl Wheels {
             (Platform::MacArm, _) => 111,
             (Platform::LinuxX86, Variant::Cpu) => 540,
             (Platform::LinuxArm, Variant::Cpu) => 440,
-            (_, Variant::Cuda) => 2_700,
+            (_, Variant::Cuda) => 2_740,
         }
     }
 
