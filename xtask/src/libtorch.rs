@@ -298,8 +298,8 @@ esac
 
     #[test]
     fn the_cache_is_the_nearest_that_the_user_named() {
-        let home = Environment::of(&[("HOME", OsStr::new("/home/rose"))]);
-        assert_eq!(cache_folder(&home).expect("a home"), Path::new("/home/rose/.cache/fastgarden"));
+        let home = Environment::of(&[("HOME", OsStr::new("/people/rose"))]);
+        assert_eq!(cache_folder(&home).expect("a home"), Path::new("/people/rose/.cache/fastgarden"));
         let xdg = home.with("XDG_CACHE_HOME", "/caches");
         assert_eq!(cache_folder(&xdg).expect("a cache"), Path::new("/caches/fastgarden"));
         assert_eq!(cache_folder(&xdg.with("FASTGARDEN_CACHE", "/large")).expect("a cache"), Path::new("/large"));

@@ -13,20 +13,24 @@ pub fn target(root: &Path) -> Option<PathBuf> {
     fs::canonicalize(root.join(NAME)).ok()
 }
 
-/// Makes the link point at `folder`, in one step; true if it pointed elsewhere before.
-pub fn point(root: &Path, folder: &Path) -> Result<bool> {
+/// Whether the link is there and points anywhere but at `folder`, be that there or not.
+pub fn is_elsewhere(root: &Path, folder: &Path) -> bool {
+    fs::read_link(root.join(NAME)).is_ok_and(|before| before != folder)
+}
+
+/// Makes the link point at `folder`, in one step.
+pub fn point(root: &Path, folder: &Path) -> Result<()> {
     let link = root.join(NAME);
     let before = fs::read_link(&link).ok();
     if before.as_deref() == Some(folder) {
-        return Ok(false);
+        return Ok(());
     }
     if before.is_none() && link.exists() {
         return Err(Problem::LinkOccupied { link });
     }
     let fresh = root.join(format!("{NAME}.{}", std::process::id()));
     std::os::unix::fs::symlink(folder, &fresh).map_err(Problem::io("linking", &fresh))?;
-    fs::rename(&fresh, &link).map_err(Problem::io("linking", &link))?;
-    Ok(before.is_some())
+    fs::rename(&fresh, &link).map_err(Problem::io("linking", &link))
 }
 
 #[cfg(test)]
@@ -38,12 +42,14 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary folder");
         let (one, two) = (root.path().join("one"), root.path().join("two"));
         fs::create_dir_all(&one).expect("a folder");
-        assert!(!point(root.path(), &one).expect("a new link"));
-        assert!(!point(root.path(), &one).expect("the same link"));
+        assert!(!is_elsewhere(root.path(), &one), "there is no link yet");
+        point(root.path(), &one).expect("a new link");
+        point(root.path(), &one).expect("the same link");
+        assert!(!is_elsewhere(root.path(), &one) && is_elsewhere(root.path(), &two));
         // A dangling link, say after the cache was emptied, is replaced like any other.
         fs::remove_dir(&one).expect("removed");
         assert_eq!(target(root.path()), None);
-        assert!(point(root.path(), &two).expect("another link"));
+        point(root.path(), &two).expect("another link");
         assert_eq!(fs::read_link(root.path().join(NAME)).expect("a link"), two);
 
         fs::remove_file(root.path().join(NAME)).expect("removed");

@@ -120,6 +120,10 @@ fn explain(words: &str, folder: &Path) -> Problem {
     if let Some(sign) = UNREACHABLE.iter().find(|sign| words.contains(**sign)) {
         return Problem::IndexUnreachable { detail: (*sign).to_owned() };
     }
+    // With its retries turned off pip does not say why it saw no version at all.
+    if words.contains("(from versions: none)") {
+        return Problem::IndexUnreachable { detail: "it lists no version".to_owned() };
+    }
     if words.contains("No matching distribution") || words.contains("Could not find a version") {
         return Problem::WheelMissing { detail: last_line(words) };
     }
@@ -184,6 +188,9 @@ mod tests {
             Problem::WheelMissing { detail } => assert_eq!(detail, "No matching distribution found for torch==2.13.0"),
             other => panic!("{other}"),
         }
+        let mute =
+            "ERROR: Could not find a version (from versions: none)\nERROR: No matching distribution found for torch";
+        assert!(matches!(explain(mute, folder), Problem::IndexUnreachable { .. }));
         let full = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device";
         assert!(matches!(explain(full, folder), Problem::DiskFull { .. }));
         assert!(matches!(explain("", folder), Problem::PipFailed { .. }));

@@ -46,9 +46,10 @@ fn is_linked(root: &Path, environment: &Environment) -> Result<bool> {
 }
 
 fn use_folder(root: &Path, environment: &Environment, folder: &Path) -> Result<()> {
-    if link::point(root, folder)? {
-        // cargo sees only the link's name, which stays the same.
-        eprintln!("libtorch changed: its C++ interface will be compiled again");
+    if link::is_elsewhere(root, folder) {
+        // Before the link is moved, so that an interrupted set-up does it again. cargo sees only the link's name,
+        // which stays the same.
+        eprintln!("libtorch changes: its C++ interface will be compiled again");
         for profile in ["dev", "release"] {
             let cleaned = environment
                 .cargo()
@@ -61,7 +62,7 @@ fn use_folder(root: &Path, environment: &Environment, folder: &Path) -> Result<(
             }
         }
     }
-    Ok(())
+    link::point(root, folder)
 }
 
 /// The libtorch that LIBTORCH names, checked.
@@ -129,7 +130,7 @@ fn variant_for(environment: &Environment, platform: Platform) -> Variant {
         eprintln!("no NVIDIA GPU found: the CPU part of libtorch will do (--cuda fetches all of it)");
         return Variant::Cpu;
     };
-    eprintln!("found {gpu}: fetching libtorch with CUDA 13");
+    eprintln!("found {gpu}: libtorch with CUDA 13 it is");
     if let Some(driver) = gpu.driver_major().filter(|major| *major < DRIVER_MAJOR_MIN) {
         eprintln!(
             "note: driver {driver} is older than CUDA 13 needs ({DRIVER_MAJOR_MIN}): update it to train on the GPU, or train with --device cpu"

@@ -101,7 +101,7 @@ impl Wheels {
         format!("libtorch-{VERSION}-{}-{}", self.variant, self.platform.name())
     }
 
-    /// What `pip download` is told, but for the folder. Without a GPU the dependencies (2 GB of CUDA) are left out and
+    /// What `pip download` is told, but for the folder. Without a GPU the dependencies (2.2 GB of CUDA) are left out and
     /// the two that are needed are named.
     pub fn pip_arguments(&self) -> Vec<String> {
         let mut arguments =
@@ -130,7 +130,7 @@ impl Wheels {
             (Platform::MacArm, _) => 111,
             (Platform::LinuxX86, Variant::Cpu) => 540,
             (Platform::LinuxArm, Variant::Cpu) => 440,
-            (_, Variant::Cuda) => 2_700,
+            (_, Variant::Cuda) => 2_740,
         }
     }
 
@@ -139,13 +139,14 @@ impl Wheels {
         match (self.platform, self.variant) {
             (Platform::MacArm, _) => 450,
             (_, Variant::Cpu) => 500,
-            (_, Variant::Cuda) => 5_000,
+            (_, Variant::Cuda) => 3_900,
         }
     }
 
-    /// What must be free: wheels and unpacked files lie side by side for a moment, and a tenth for safety.
+    /// What must be free, and a tenth for safety: pip copies the wheels at the end, before the first copy goes; later
+    /// wheels and unpacked files lie side by side.
     pub fn needed_mb(&self) -> u64 {
-        (self.download_mb() + self.kept_mb()) * 11 / 10
+        (self.download_mb() + self.download_mb().max(self.kept_mb())) * 11 / 10
     }
 }
 
