@@ -1,0 +1,23 @@
+//! The application around the pipeline: command line, recipes, runs, reports.
+//! A library so that its parts can be tested; `main.rs` is the program. Not here: reading shards (`fastgarden-data`)
+//! and nets (`fastgarden-train`).
+
+// From what was typed to what is to be done.
+pub mod cli;
+pub mod exit;
+pub mod recipe;
+pub mod rules;
+pub mod run_spec;
+
+// Files of a run.
+pub mod report;
+pub mod series;
+
+// What people see.
+pub mod epoch_table;
+pub mod progress;
+pub mod recipes_command;
+pub mod telemetry;
+
+// Commands, from parsed arguments to an exit code.
+pub mod commands;

@@ -1,0 +1,307 @@
+//! Recipes: a TOML file that fully describes a training, and its checked, resolved form.
+//! Not here: what was typed on the command line besides `--set` (run_spec.rs), and running anything.
+
+mod decode;
+mod error;
+mod library;
+mod located;
+mod overrides;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod write;
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+pub use error::{RecipeError, listed, nearest};
+pub use library::{EMBEDDED, Embedded};
+pub(crate) use decode::decode;
+pub(crate) use located::{Node, Origin, Value, parse};
+
+/// A complete, checked training. Every key has a value; [`Recipe::to_toml`] prints them all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Name of the recipe and, through it, of its series' folders.
+    pub name: String,
+    /// One line for `recipes list`.
+    pub summary: String,
+    /// What it does (R8).
+    pub method: String,
+    /// Where its parts come from (R8).
+    pub based_on: Vec<String>,
+    /// Why it should work (R8).
+    pub why: String,
+    /// How its examples are produced (R9).
+    pub data_note: String,
+    /// How shards are read.
+    pub data: Data,
+    /// The network.
+    pub net: Net,
+    /// The loss: cross-entropy with this label smoothing, 0 ≤ ε < 1.
+    pub label_smoothing: f64,
+    /// The optimiser.
+    pub optimizer: Optimizer,
+    /// The recipe stages, in order; at least one.
+    pub stages: Vec<Stage>,
+    /// How the score is taken.
+    pub evaluation: Evaluation,
+    /// One run a seed; distinct, at least one.
+    pub seeds: Vec<u64>,
+    /// When state is saved.
+    pub checkpoint: CheckpointCadence,
+    /// What changes speed but never a result; not part of the hash.
+    pub execution: Execution,
+}
+
+/// `[data]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// Name of the feature with the encoded image.
+    pub image_feature: String,
+    /// Name of the feature with the class.
+    pub label_feature: String,
+    /// Name of the feature with the id.
+    pub id_feature: String,
+    /// Number of classes, 1 or more.
+    pub classes: u32,
+    /// Distinct bad records that a run may quarantine.
+    pub bad_records: BadRecords,
+}
+
+/// A bad-record budget.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BadRecords {
+    /// A share of the set, 0–1; never fewer than [`fastgarden_data::limits::BAD_RECORDS_MIN`] records.
+    Share(f64),
+    /// A fixed number of records, taken as it is: 0 tolerates none.
+    Count(u64),
+}
+
+impl BadRecords {
+    /// Bad records that a set of `records` may have.
+    pub fn allowed(self, records: u64) -> u64 {
+        match self {
+            Self::Share(share) => fastgarden_data::limits::BAD_RECORDS_MIN.max((records as f64 * share) as u64),
+            Self::Count(count) => count,
+        }
+    }
+}
+
+/// `[net]`: an xresnet with a three-convolution stem, max pool and ReLU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Net {
+    /// Output channels of the stem's three convolutions.
+    pub stem_widths: [u32; 3],
+    /// The residual block.
+    pub block: Block,
+    /// Blocks in each of the four layers.
+    pub layers: [u32; 4],
+    /// Outputs of the head.
+    pub outputs: u32,
+}
+
+/// `net.block`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// Two 3×3 convolutions, expansion 1 (xresnet18 and 34).
+    Basic,
+    /// 1×1, 3×3, 1×1 with expansion 4 (xresnet50).
+    Bottleneck,
+}
+
+impl Block {
+    /// Output channels over inner channels.
+    pub fn expansion(self) -> u32 {
+        match self {
+            Self::Basic => 1,
+            Self::Bottleneck => 4,
+        }
+    }
+}
+
+/// `[optimizer]`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// SGD with momentum and coupled weight decay.
+    Sgd {
+        /// Base learning rate, > 0.
+        lr: f64,
+        /// 0 ≤ momentum < 1.
+        momentum: f64,
+        /// ≥ 0.
+        weight_decay: f64,
+    },
+    /// AdamW with decoupled weight decay.
+    AdamW {
+        /// Base learning rate, > 0.
+        lr: f64,
+        /// Decay of the first moment, 0 ≤ β < 1.
+        beta1: f64,
+        /// Decay of the second moment, 0 ≤ β < 1.
+        beta2: f64,
+        /// > 0.
+        eps: f64,
+        /// ≥ 0.
+        weight_decay: f64,
+    },
+}
+
+/// `[[stage]]`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage {
+    /// Epochs, 1 or more.
+    pub epochs: u32,
+    /// Side of the shards to take where several sizes lie side by side, pixels.
+    pub source_px: u32,
+    /// Side of the net's input, pixels.
+    pub input_px: u32,
+    /// Tickets in a batch.
+    pub batch_size: usize,
+    /// Whether the last, partial batch is left out.
+    pub drop_last: bool,
+    /// The order of records.
+    pub sampler: Sampler,
+    /// From image to view.
+    pub crop: Crop,
+    /// Whether a view is mirrored with probability ½.
+    pub flip: bool,
+    /// Work of the Augmenter pool.
+    pub cpu_augment: CpuAugment,
+    /// The learning rate over this stage's steps.
+    pub schedule: Schedule,
+    /// Whether the optimiser's moments go on from the stage before.
+    pub optimizer_state: OptimizerState,
+}
+
+/// `stage.sampler`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampler {
+    /// In the order of the index.
+    Sequential,
+    /// A new permutation each epoch.
+    Shuffled,
+}
+
+/// `stage.crop`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Crop {
+    /// A random box of at least `min_scale` of the area, resized (fastai's RandomResizedCrop).
+    RandomResized {
+        /// Smallest share of the area, in (0, 1].
+        min_scale: f64,
+    },
+    /// The whole image resized, aspect not kept.
+    Whole,
+}
+
+/// `stage.cpu_augment`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuAugment {
+    /// Nothing.
+    None,
+    /// Brightness and contrast, in u8, hashed.
+    Jitter,
+}
+
+/// `stage.schedule`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Schedule {
+    /// The base rate throughout.
+    Constant,
+    /// The base rate for a share of the steps, then half a cosine to almost nothing.
+    FlatCos {
+        /// 0 ≤ share < 1.
+        flat_share: f64,
+    },
+}
+
+/// `stage.optimizer_state`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptimizerState {
+    /// Moments and counters go on.
+    Keep,
+    /// They start again from zero.
+    Reset,
+}
+
+/// `[evaluation]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Side of the shards to take, pixels.
+    pub source_px: u32,
+    /// Side the whole image is resized to, pixels; at least `input_px`.
+    pub resize_px: u32,
+    /// Side of the centre crop, pixels.
+    pub input_px: u32,
+    /// Most validation records to use; 0 = all.
+    pub limit: u64,
+}
+
+/// `[checkpoint]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckpointCadence {
+    /// Steps between checkpoints; 0 = by time.
+    pub every_steps: u64,
+    /// Seconds between checkpoints; 0 = only at an epoch's end.
+    pub every_seconds: u64,
+    /// Checkpoints kept, 1 or more.
+    pub keep: u32,
+}
+
+/// `[execution]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Batches ready or under way ahead of the trainer, 1 or more.
+    pub prefetch_batches: usize,
+    /// libtorch's threads; 0 = chosen by the program.
+    pub cpu_threads: usize,
+}
+
+impl Recipe {
+    /// A recipe by the name of an embedded one or by path, with the `--set` assignments applied.
+    pub fn load(name_or_path: &str, assignments: &[String]) -> Result<Self, RecipeError> {
+        if let Some(embedded) = EMBEDDED.iter().find(|embedded| embedded.name == name_or_path) {
+            return Self::from_text(&format!("recipes/{}.toml", embedded.name), embedded.text, assignments);
+        }
+        let path = Path::new(name_or_path);
+        let looks_like_path = path.extension().is_some() || path.components().count() > 1;
+        if !looks_like_path {
+            return Err(library::unknown(name_or_path));
+        }
+        Self::from_text(name_or_path, &library::read_small_text(path)?, assignments)
+    }
+
+    /// A recipe from its text; `file` is its name in messages.
+    pub fn from_text(file: &str, text: &str, assignments: &[String]) -> Result<Self, RecipeError> {
+        let mut root = parse(file, text)?;
+        for assignment in assignments {
+            overrides::apply(&mut root, assignment)?;
+        }
+        validate::validate(file, &root, decode(file, &root)?)
+    }
+
+    /// The canonical resolved form: complete TOML that reads back as the same recipe.
+    pub fn to_toml(&self) -> String {
+        let mut text = write::hashed_part(self);
+        text.push_str(&write::execution_part(self));
+        text
+    }
+
+    /// SHA-256 hex of the canonical form without `[execution]`.
+    pub fn hash(&self) -> String {
+        hex(&Sha256::digest(write::hashed_part(self).as_bytes()))
+    }
+
+    /// Epochs over all stages.
+    pub fn epochs(&self) -> u32 {
+        self.stages.iter().map(|stage| stage.epochs).sum()
+    }
+}
+
+/// Lowercase hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,414 @@
+//! From the raw shape to a resolved recipe: defaults, ranges, combinations, and what this version can do.
+//! Not here: unknown keys and wrong types (decode.rs has refused them before).
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, VIEW_SIDE_PX_MAX};
+
+use super::error::{RecipeError, listed, nearest};
+use super::located::{Node, Value};
+use super::schema::{
+    BlockToml, CheckpointToml, CropToml, DataToml, EvaluationToml, ExecutionToml, NetToml, OptimizerToml, RecipeToml,
+    ScheduleToml, StageToml,
+};
+use super::{
+    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Evaluation, Execution, Net, Optimizer, OptimizerState,
+    Recipe, Sampler, Schedule, Stage,
+};
+
+type Checked<T> = Result<T, RecipeError>;
+
+/// Epochs of one stage.
+const EPOCHS_MAX: i64 = 100_000;
+/// Runs of one series.
+pub(crate) const RUNS_MAX: usize = 1_000;
+/// Stages of one recipe.
+const STAGES_MAX: usize = 100;
+/// Channels of a stem convolution, blocks of a layer, outputs of a head: far above any net that fits a device.
+const WIDTH_MAX: i64 = 4_096;
+const BLOCKS_MAX: i64 = 256;
+const OUTPUTS_MAX: i64 = 1_000_000;
+/// Steps or seconds between checkpoints.
+const CADENCE_MAX: i64 = 1_000_000_000;
+
+/// Checks everything, in the order of the file.
+pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
+    let check = Check { file, root };
+    let name = check.name(raw.name)?;
+    let data = check.data(raw.data.unwrap_or_default())?;
+    let net = check.net(raw.net.unwrap_or_default(), data.classes)?;
+    let loss = raw.loss.unwrap_or_default();
+    check.choice("loss.kind", loss.kind, Some("cross_entropy"), &[("cross_entropy", ())], &[])?;
+    let label_smoothing = check.number("loss.label_smoothing", loss.label_smoothing, Some(0.1), &SHARE_BELOW_ONE)?;
+    let optimizer = check.optimizer(raw.optimizer.unwrap_or_default())?;
+    let stages = check.stages(raw.stage.unwrap_or_default())?;
+    let last = stages[stages.len() - 1];
+    Ok(Recipe {
+        name,
+        summary: raw.summary.unwrap_or_default(),
+        method: raw.method.unwrap_or_default(),
+        based_on: raw.based_on.unwrap_or_default(),
+        why: raw.why.unwrap_or_default(),
+        data_note: raw.data_note.unwrap_or_default(),
+        data,
+        net,
+        label_smoothing,
+        optimizer,
+        evaluation: check.evaluation(raw.evaluation.unwrap_or_default(), &last)?,
+        stages,
+        seeds: check.seeds(raw.runs.unwrap_or_default().seeds)?,
+        checkpoint: check.checkpoint(raw.checkpoint.unwrap_or_default())?,
+        execution: check.execution(raw.execution.unwrap_or_default())?,
+    })
+}
+
+/// What a number must be, in words and as a test.
+struct Bound {
+    words: &'static str,
+    holds: fn(f64) -> bool,
+}
+
+const POSITIVE: Bound = Bound { words: "a number above 0", holds: |value| value > 0.0 };
+const NOT_NEGATIVE: Bound = Bound { words: "0 or above", holds: |value| value >= 0.0 };
+const SHARE_BELOW_ONE: Bound = Bound { words: "from 0 to below 1", holds: |value| (0.0..1.0).contains(&value) };
+const SHARE_ABOVE_ZERO: Bound = Bound { words: "above 0 and at most 1", holds: |value| value > 0.0 && value <= 1.0 };
+
+struct Check<'a> {
+    file: &'a str,
+    root: &'a Node,
+}
+
+impl Check<'_> {
+    fn name(&self, name: Option<String>) -> Checked<String> {
+        let name = self.required("name", name)?;
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.is_empty() || name.len() > 80 || name.starts_with('.') || !name.bytes().all(fits) {
+            let rule = "it names a folder, so it must be 1 to 80 letters, digits, `-`, `_` or `.`, not starting with `.`";
+            return Err(self.wrong("name", format!("`name` is {name:?}: {rule}")));
+        }
+        Ok(name)
+    }
+
+    fn data(&self, raw: DataToml) -> Checked<Data> {
+        let features = raw.features.unwrap_or_default();
+        self.choice("data.resample", raw.resample, Some("pil"), &[("pil", ())], &["planar"])?;
+        self.choice("data.decode", raw.decode, Some("strict"), &[("strict", ())], &["lenient"])?;
+        Ok(Data {
+            image_feature: self.feature("data.features.image", features.image, "image")?,
+            label_feature: self.feature("data.features.label", features.label, "class")?,
+            id_feature: self.feature("data.features.id", features.id, "id")?,
+            classes: self.integer("data.classes", raw.classes, Some(104), 1..=OUTPUTS_MAX)? as u32,
+            bad_records: self.bad_records(raw.bad_records)?,
+        })
+    }
+
+    fn feature(&self, path: &str, name: Option<String>, default: &str) -> Checked<String> {
+        match name {
+            Some(name) if name.is_empty() => Err(self.wrong(path, format!("`{path}` is empty: it must name a feature"))),
+            Some(name) => Ok(name),
+            None => Ok(default.to_owned()),
+        }
+    }
+
+    fn bad_records(&self, text: Option<String>) -> Checked<BadRecords> {
+        let Some(text) = text else { return Ok(BadRecords::Share(fastgarden_data::limits::BAD_RECORDS_SHARE)) };
+        let budget = match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0).map(BadRecords::Share),
+            None => text.trim().parse().ok().map(BadRecords::Count),
+        };
+        let rule = "it must be a share of the records such as \"0.1%\", below 100%, or a count such as \"25\"";
+        match budget {
+            Some(BadRecords::Share(share)) if !(0.0..1.0).contains(&share) => None,
+            other => other,
+        }
+        .ok_or_else(|| self.wrong("data.bad_records", format!("`data.bad_records` is {text:?}: {rule}")))
+    }
+
+    fn net(&self, raw: NetToml, classes: u32) -> Checked<Net> {
+        self.choice("net.kind", raw.kind, None, &[("xresnet", ())], &[])?;
+        let stem = raw.stem.unwrap_or_default();
+        self.choice("net.stem.kind", stem.kind, Some("conv"), &[("conv", ())], &["deconv"])?;
+        if stem.weight_norm == Some(true) {
+            return Err(self.not_available("net.stem.weight_norm", "true", &["false"]));
+        }
+        self.choice("net.pool", raw.pool, Some("max"), &[("max", ())], &["max_blur_2020", "max_blur"])?;
+        self.choice("net.activation", raw.activation, Some("relu"), &[("relu", ())], &["mish"])?;
+        if raw.squeeze_excite.unwrap_or(0) != 0 {
+            return Err(self.not_available("net.squeeze_excite", "a reduction other than 0", &["0"]));
+        }
+        if raw.self_attention == Some(true) {
+            return Err(self.not_available("net.self_attention", "true", &["false"]));
+        }
+        let outputs = self.integer("net.outputs", raw.outputs, Some(i64::from(classes)), 1..=OUTPUTS_MAX)? as u32;
+        if outputs < classes {
+            let sentence = format!("`net.outputs` is {outputs}: it must be at least `data.classes`, {classes}");
+            return Err(self.wrong("net.outputs", sentence));
+        }
+        Ok(Net {
+            stem_widths: self.integers("net.stem.widths", stem.widths.or(Some(vec![32, 32, 64])), WIDTH_MAX)?,
+            block: self.block(raw.block.unwrap_or_default())?,
+            layers: self.integers("net.layers", raw.layers, BLOCKS_MAX)?,
+            outputs,
+        })
+    }
+
+    fn block(&self, raw: BlockToml) -> Checked<Block> {
+        let here = [("basic", Block::Basic), ("bottleneck", Block::Bottleneck)];
+        let block = self.choice("net.block.kind", raw.kind, None, &here, &["mk"])?;
+        let kind = if block == Block::Basic { "basic" } else { "bottleneck" };
+        self.foreign("net.block", kind, &[("variant", raw.variant.is_some()), ("kernels", raw.kernels.is_some())])?;
+        if raw.groups.is_some_and(|groups| groups != 1) {
+            return Err(self.not_available("net.block.groups", "more than one group", &["1"]));
+        }
+        let expansion = i64::from(block.expansion());
+        if raw.expansion.is_some_and(|asked| asked != expansion) {
+            let words = format!("another expansion of kind {kind:?}");
+            return Err(self.not_available("net.block.expansion", &words, &[&expansion.to_string()]));
+        }
+        Ok(block)
+    }
+
+    fn optimizer(&self, raw: OptimizerToml) -> Checked<Optimizer> {
+        let is_adamw = self.choice("optimizer.kind", raw.kind, None, &[("sgd", false), ("adamw", true)], &["ranger"])?;
+        let lr = self.number("optimizer.lr", raw.lr, None, &POSITIVE)?;
+        let decay = |default| self.number("optimizer.weight_decay", raw.weight_decay, Some(default), &NOT_NEGATIVE);
+        if is_adamw {
+            self.foreign("optimizer", "adamw", &[("momentum", raw.momentum.is_some())])?;
+            return Ok(Optimizer::AdamW {
+                lr,
+                beta1: self.number("optimizer.beta1", raw.beta1, Some(0.9), &SHARE_BELOW_ONE)?,
+                beta2: self.number("optimizer.beta2", raw.beta2, Some(0.999), &SHARE_BELOW_ONE)?,
+                eps: self.number("optimizer.eps", raw.eps, Some(1e-8), &POSITIVE)?,
+                weight_decay: decay(0.01)?,
+            });
+        }
+        let given = [("beta1", raw.beta1.is_some()), ("beta2", raw.beta2.is_some()), ("eps", raw.eps.is_some())];
+        self.foreign("optimizer", "sgd", &given)?;
+        let momentum = self.number("optimizer.momentum", raw.momentum, Some(0.9), &SHARE_BELOW_ONE)?;
+        Ok(Optimizer::Sgd { lr, momentum, weight_decay: decay(0.0)? })
+    }
+
+    fn stages(&self, raw: Vec<StageToml>) -> Checked<Vec<Stage>> {
+        if raw.is_empty() || raw.len() > STAGES_MAX {
+            let sentence = format!("there must be from 1 to {STAGES_MAX} `[[stage]]` entries, not {}", raw.len());
+            return Err(RecipeError::in_file(self.file, sentence));
+        }
+        raw.into_iter().enumerate().map(|(index, stage)| self.stage(&format!("stage.{index}"), stage)).collect()
+    }
+
+    fn stage(&self, at: &str, raw: StageToml) -> Checked<Stage> {
+        let key = |name: &str| format!("{at}.{name}");
+        let samplers = [("sequential", Sampler::Sequential), ("shuffled", Sampler::Shuffled)];
+        let later = ["balanced", "weighted", "triplet", "siamese", "multi_resolution", "file", "hard"];
+        let sampler_kind = raw.sampler.unwrap_or_default().kind;
+        let sampler = self.choice(&key("sampler.kind"), sampler_kind, Some("shuffled"), &samplers, &later)?;
+        let augments = [("none", CpuAugment::None), ("jitter", CpuAugment::Jitter)];
+        let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
+        self.choice(&key("batch_augment"), raw.batch_augment, Some("none"), &[("none", ())], &["flip", "standard"])?;
+        self.choice(&key("precision"), raw.precision, Some("fp32"), &[("fp32", ())], &["fp16-on-gpu"])?;
+        let (crop, flip) = self.crop(&key("crop"), raw.crop.unwrap_or_default())?;
+        Ok(Stage {
+            epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
+            source_px: self.side(&key("source_px"), raw.source_px, 224)?,
+            input_px: self.side(&key("input_px"), raw.input_px, 224)?,
+            batch_size: self.integer(&key("batch_size"), raw.batch_size, Some(64), 1..=BATCH_ROWS_MAX as i64)? as usize,
+            drop_last: raw.drop_last.unwrap_or(true),
+            sampler,
+            crop,
+            flip,
+            cpu_augment: self.choice(&key("cpu_augment"), raw.cpu_augment, Some("none"), &augments, &[])?,
+            schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
+            optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
+        })
+    }
+
+    fn crop(&self, at: &str, raw: CropToml) -> Checked<(Crop, bool)> {
+        let kinds = [("random_resized", true), ("whole", false)];
+        let is_random = self.choice(&format!("{at}.kind"), raw.kind, Some("random_resized"), &kinds, &[])?;
+        let flip = raw.flip.unwrap_or(true);
+        if !is_random {
+            self.foreign(at, "whole", &[("min_scale", raw.min_scale.is_some())])?;
+            return Ok((Crop::Whole, flip));
+        }
+        let min_scale = self.number(&format!("{at}.min_scale"), raw.min_scale, Some(0.35), &SHARE_ABOVE_ZERO)?;
+        Ok((Crop::RandomResized { min_scale }, flip))
+    }
+
+    fn schedule(&self, at: &str, raw: ScheduleToml) -> Checked<Schedule> {
+        let kinds = [("constant", false), ("flat_cos", true)];
+        let later = ["one_cycle", "linear", "rex"];
+        if !self.choice(&format!("{at}.kind"), raw.kind, Some("flat_cos"), &kinds, &later)? {
+            self.foreign(at, "constant", &[("flat_share", raw.flat_share.is_some())])?;
+            return Ok(Schedule::Constant);
+        }
+        let flat_share = self.number(&format!("{at}.flat_share"), raw.flat_share, Some(0.75), &SHARE_BELOW_ONE)?;
+        Ok(Schedule::FlatCos { flat_share })
+    }
+
+    fn evaluation(&self, raw: EvaluationToml, last: &Stage) -> Checked<Evaluation> {
+        if let Some(on) = &raw.on
+            && on != "val"
+        {
+            return Err(match on.strip_prefix("holdout:") {
+                Some(_) => self.not_available("evaluation.on", on, &["val"]),
+                None => self.wrong("evaluation.on", format!("`evaluation.on` is {on:?}: it must be `val`")),
+            });
+        }
+        let input_px = self.side("evaluation.input_px", raw.input_px, last.input_px)?;
+        let resize_px = self.side("evaluation.resize_px", raw.resize_px, resize_px_for(input_px))?;
+        if resize_px < input_px {
+            let rule = format!("it must be at least `evaluation.input_px`, {input_px}, which is cut out of it");
+            return Err(self.wrong("evaluation.resize_px", format!("`evaluation.resize_px` is {resize_px}: {rule}")));
+        }
+        Ok(Evaluation {
+            source_px: self.side("evaluation.source_px", raw.source_px, last.source_px)?,
+            resize_px,
+            input_px,
+            limit: self.integer("evaluation.limit", raw.limit, Some(0), 0..=i64::from(u32::MAX))? as u64,
+        })
+    }
+
+    fn seeds(&self, raw: Option<Vec<i64>>) -> Checked<Vec<u64>> {
+        let raw = raw.unwrap_or_else(|| vec![1, 2, 3]);
+        if raw.is_empty() || raw.len() > RUNS_MAX {
+            let sentence = format!("`runs.seeds` has {} seeds: there must be from 1 to {RUNS_MAX}", raw.len());
+            return Err(self.wrong("runs.seeds", sentence));
+        }
+        let mut seen = BTreeSet::new();
+        for (index, seed) in raw.iter().enumerate() {
+            let path = format!("runs.seeds.{index}");
+            self.integer(&path, Some(*seed), None, 0..=i64::MAX)?;
+            if !seen.insert(*seed) {
+                let sentence = format!("`runs.seeds` has {seed} twice: every run needs a seed of its own");
+                return Err(self.wrong(&path, sentence));
+            }
+        }
+        Ok(raw.into_iter().map(i64::unsigned_abs).collect())
+    }
+
+    fn checkpoint(&self, raw: CheckpointToml) -> Checked<CheckpointCadence> {
+        Ok(CheckpointCadence {
+            every_steps: self.integer("checkpoint.every_steps", raw.every_steps, Some(0), 0..=CADENCE_MAX)? as u64,
+            every_seconds: self.integer("checkpoint.every_seconds", raw.every_seconds, Some(60), 0..=CADENCE_MAX)? as u64,
+            keep: self.integer("checkpoint.keep", raw.keep, Some(2), 1..=1_000)? as u32,
+        })
+    }
+
+    fn execution(&self, raw: ExecutionToml) -> Checked<Execution> {
+        self.choice("execution.cache", raw.cache, Some("none"), &[("none", ())], &["encoded", "decoded"])?;
+        self.choice("execution.cpu_budget", raw.cpu_budget, Some("100%"), &[("100%", ())], &[])?;
+        let workers_max = POOL_WORKERS_MAX as i64;
+        let prefetch = self.integer("execution.prefetch_batches", raw.prefetch_batches, Some(2), 1..=PREFETCH_MAX as i64)?;
+        let cpu_threads = self.integer("execution.cpu_threads", raw.cpu_threads, Some(0), 0..=workers_max)?;
+        Ok(Execution { prefetch_batches: prefetch as usize, cpu_threads: cpu_threads as usize })
+    }
+}
+
+/// Batches ahead of the trainer; each is a slab.
+pub(crate) const PREFETCH_MAX: usize = 256;
+
+/// fastai's rule for validation: 14 % more than the input, in steps of 8 px (64 → 80, 224 → 256).
+fn resize_px_for(input_px: u32) -> u32 {
+    (input_px + (14 * input_px).div_ceil(800) * 8).min(VIEW_SIDE_PX_MAX)
+}
+
+/// The checks that every section uses.
+impl Check<'_> {
+    fn wrong(&self, path: &str, sentence: String) -> RecipeError {
+        RecipeError::at(self.file, &self.deepest(path).origin, sentence)
+    }
+
+    /// The node at a path, or the last one on the way that was written.
+    fn deepest(&self, path: &str) -> &Node {
+        let mut node = self.root;
+        for segment in path.split('.') {
+            let next = match &node.value {
+                Value::Table(entries) => entries.get(segment),
+                Value::Array(items) => segment.parse::<usize>().ok().and_then(|index| items.get(index)),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node
+    }
+
+    fn required<T>(&self, path: &str, value: Option<T>) -> Checked<T> {
+        value.ok_or_else(|| self.wrong(path, format!("`{path}` is missing: a recipe must state it")))
+    }
+
+    fn not_available(&self, path: &str, asked: &str, here: &[&str]) -> RecipeError {
+        let are = if here.len() == 1 { "there is only" } else { "there are" };
+        let here = listed(here.iter().copied());
+        self.wrong(path, format!("`{path}`: {asked} is not available in this version: {are} {here}"))
+    }
+
+    /// One of a few words. `later` are words that the format knows and this version does not.
+    fn choice<T: Copy>(
+        &self,
+        path: &str,
+        value: Option<String>,
+        default: Option<&str>,
+        here: &[(&str, T)],
+        later: &[&str],
+    ) -> Checked<T> {
+        let value = self.required(path, value.or(default.map(str::to_owned)))?;
+        if let Some((_, found)) = here.iter().find(|(word, _)| *word == value) {
+            return Ok(*found);
+        }
+        let words: Vec<&str> = here.iter().map(|(word, _)| *word).collect();
+        if later.contains(&value.as_str()) {
+            return Err(self.not_available(path, &format!("{value:?}"), &words));
+        }
+        let near = nearest(&value, words.iter().copied()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+        let one_of = if words.len() == 1 { "must be" } else { "must be one of" };
+        let sentence = format!("`{path}` is {value:?}, but it {one_of} {}{near}", listed(words));
+        Err(self.wrong(path, sentence))
+    }
+
+    fn integer(&self, path: &str, value: Option<i64>, default: Option<i64>, range: RangeInclusive<i64>) -> Checked<i64> {
+        let value = self.required(path, value.or(default))?;
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        let (low, high) = range.into_inner();
+        Err(self.wrong(path, format!("`{path}` is {value}: it must be a whole number from {low} to {high}")))
+    }
+
+    /// A list of exactly N whole numbers from 1 to `most`.
+    fn integers<const N: usize>(&self, path: &str, values: Option<Vec<i64>>, most: i64) -> Checked<[u32; N]> {
+        let values = self.required(path, values)?;
+        if values.len() != N {
+            return Err(self.wrong(path, format!("`{path}` has {} numbers: it must have {N}", values.len())));
+        }
+        let mut checked = [0; N];
+        for (index, value) in values.into_iter().enumerate() {
+            checked[index] = self.integer(&format!("{path}.{index}"), Some(value), None, 1..=most)? as u32;
+        }
+        Ok(checked)
+    }
+
+    fn side(&self, path: &str, value: Option<i64>, default: u32) -> Checked<u32> {
+        Ok(self.integer(path, value, Some(i64::from(default)), 1..=i64::from(VIEW_SIDE_PX_MAX))? as u32)
+    }
+
+    fn number(&self, path: &str, value: Option<f64>, default: Option<f64>, bound: &Bound) -> Checked<f64> {
+        let value = self.required(path, value.or(default))?;
+        if value.is_finite() && (bound.holds)(value) {
+            return Ok(value);
+        }
+        Err(self.wrong(path, format!("`{path}` is {value}: it must be {}", bound.words)))
+    }
+
+    /// Keys that another kind of the same table has.
+    fn foreign(&self, at: &str, kind: &str, given: &[(&str, bool)]) -> Checked<()> {
+        match given.iter().find(|(_, is_given)| *is_given) {
+            Some((key, _)) => {
+                let path = format!("{at}.{key}");
+                Err(self.wrong(&path, format!("`{path}` does not belong to kind {kind:?}: leave it out")))
+            }
+            None => Ok(()),
+        }
+    }
+}

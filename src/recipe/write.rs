@@ -1,0 +1,159 @@
+//! The canonical resolved form of a recipe. Written by hand rather than by a library, because the recipe's hash is
+//! taken over it and must not change with a library's taste. Not here: reading it back.
+
+use super::{BadRecords, Block, CpuAugment, Crop, Optimizer, OptimizerState, Recipe, Sampler, Schedule, Stage};
+
+/// Everything that the hash covers.
+pub fn hashed_part(recipe: &Recipe) -> String {
+    let mut lines = vec![
+        format!("name = {}", quoted(&recipe.name)),
+        format!("summary = {}", quoted(&recipe.summary)),
+        format!("method = {}", quoted(&recipe.method)),
+        format!("based_on = [{}]", joined(recipe.based_on.iter().map(|text| quoted(text)))),
+        format!("why = {}", quoted(&recipe.why)),
+        format!("data_note = {}", quoted(&recipe.data_note)),
+    ];
+    data_and_net(recipe, &mut lines);
+    loss_and_optimizer(recipe, &mut lines);
+    for each in &recipe.stages {
+        stage(each, &mut lines);
+    }
+    let evaluation = &recipe.evaluation;
+    lines.extend([
+        "\n[evaluation]".to_owned(),
+        format!("source_px = {}", evaluation.source_px),
+        format!("resize_px = {}", evaluation.resize_px),
+        format!("input_px = {}", evaluation.input_px),
+        "on = \"val\"".to_owned(),
+        format!("limit = {}", evaluation.limit),
+        "\n[runs]".to_owned(),
+        format!("seeds = [{}]", joined(recipe.seeds.iter().map(u64::to_string))),
+        "\n[checkpoint]".to_owned(),
+        format!("every_steps = {}", recipe.checkpoint.every_steps),
+        format!("every_seconds = {}", recipe.checkpoint.every_seconds),
+        format!("keep = {}", recipe.checkpoint.keep),
+    ]);
+    lines.join("\n") + "\n"
+}
+
+/// `[execution]`, which the hash leaves out.
+pub fn execution_part(recipe: &Recipe) -> String {
+    let execution = &recipe.execution;
+    format!(
+        "\n[execution]\ncache = \"none\"\nprefetch_batches = {}\ncpu_threads = {}\ncpu_budget = \"100%\"\n",
+        execution.prefetch_batches, execution.cpu_threads
+    )
+}
+
+fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
+    let data = &recipe.data;
+    let bad_records = match data.bad_records {
+        BadRecords::Share(share) => format!("{}%", share * 100.0),
+        BadRecords::Count(count) => count.to_string(),
+    };
+    let net = &recipe.net;
+    let block = match net.block {
+        Block::Basic => "basic",
+        Block::Bottleneck => "bottleneck",
+    };
+    let expansion = net.block.expansion();
+    lines.extend([
+        "\n[data]".to_owned(),
+        format!(
+            "features = {{ image = {}, label = {}, id = {} }}",
+            quoted(&data.image_feature),
+            quoted(&data.label_feature),
+            quoted(&data.id_feature)
+        ),
+        format!("classes = {}", data.classes),
+        "resample = \"pil\"\ndecode = \"strict\"".to_owned(),
+        format!("bad_records = {}", quoted(&bad_records)),
+        "\n[net]\nkind = \"xresnet\"".to_owned(),
+        format!(
+            "stem = {{ kind = \"conv\", widths = [{}], weight_norm = false }}",
+            joined(net.stem_widths.iter().map(u32::to_string))
+        ),
+        "pool = \"max\"".to_owned(),
+        format!("block = {{ kind = \"{block}\", groups = 1, expansion = {expansion} }}"),
+        format!("layers = [{}]", joined(net.layers.iter().map(u32::to_string))),
+        "squeeze_excite = 0\nself_attention = false\nactivation = \"relu\"".to_owned(),
+        format!("outputs = {}", net.outputs),
+    ]);
+}
+
+fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
+    lines.extend([
+        "\n[loss]\nkind = \"cross_entropy\"".to_owned(),
+        format!("label_smoothing = {:?}", recipe.label_smoothing),
+        "\n[optimizer]".to_owned(),
+    ]);
+    match recipe.optimizer {
+        Optimizer::Sgd { lr, momentum, weight_decay } => lines.extend([
+            "kind = \"sgd\"".to_owned(),
+            format!("lr = {lr:?}\nmomentum = {momentum:?}\nweight_decay = {weight_decay:?}"),
+        ]),
+        Optimizer::AdamW { lr, beta1, beta2, eps, weight_decay } => lines.extend([
+            "kind = \"adamw\"".to_owned(),
+            format!("lr = {lr:?}\nbeta1 = {beta1:?}\nbeta2 = {beta2:?}\neps = {eps:?}\nweight_decay = {weight_decay:?}"),
+        ]),
+    }
+}
+
+fn stage(stage: &Stage, lines: &mut Vec<String>) {
+    let sampler = match stage.sampler {
+        Sampler::Sequential => "sequential",
+        Sampler::Shuffled => "shuffled",
+    };
+    let crop = match stage.crop {
+        Crop::RandomResized { min_scale } => format!("kind = \"random_resized\", min_scale = {min_scale:?}"),
+        Crop::Whole => "kind = \"whole\"".to_owned(),
+    };
+    let cpu_augment = match stage.cpu_augment {
+        CpuAugment::None => "none",
+        CpuAugment::Jitter => "jitter",
+    };
+    let schedule = match stage.schedule {
+        Schedule::Constant => "kind = \"constant\"".to_owned(),
+        Schedule::FlatCos { flat_share } => format!("kind = \"flat_cos\", flat_share = {flat_share:?}"),
+    };
+    let optimizer_state = match stage.optimizer_state {
+        OptimizerState::Keep => "keep",
+        OptimizerState::Reset => "reset",
+    };
+    lines.extend([
+        "\n[[stage]]".to_owned(),
+        format!("epochs = {}", stage.epochs),
+        format!("source_px = {}", stage.source_px),
+        format!("input_px = {}", stage.input_px),
+        format!("batch_size = {}", stage.batch_size),
+        format!("drop_last = {}", stage.drop_last),
+        format!("sampler = {{ kind = \"{sampler}\" }}"),
+        format!("crop = {{ {crop}, flip = {} }}", stage.flip),
+        format!("cpu_augment = \"{cpu_augment}\""),
+        "batch_augment = \"none\"".to_owned(),
+        format!("schedule = {{ {schedule} }}"),
+        format!("optimizer_state = \"{optimizer_state}\""),
+        "precision = \"fp32\"".to_owned(),
+    ]);
+}
+
+fn joined(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}
+
+/// A TOML basic string.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            control if control.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
