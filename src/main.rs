@@ -1,2 +1,28 @@
-//! x
-fn main(){}
+//! The program: parse, run, print what went wrong, return the exit code. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use fastgarden_actors::cli::Cli;
+use fastgarden_actors::{commands, telemetry};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed the same way as errors, and are successes. A closed pipe is one too.
+            let _closed_pipe = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    telemetry::start(cli.log_format);
+    match commands::run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                eprintln!("{message}");
+            }
+            failure.exit_code()
+        }
+    }
+}

@@ -19,7 +19,9 @@ use sha2::{Digest as _, Sha256};
 pub use error::{RecipeError, listed, nearest};
 pub use library::{EMBEDDED, Embedded};
 pub(crate) use decode::decode;
-pub(crate) use located::{Node, Origin, Value, parse};
+pub(crate) use library::read_small_text;
+pub(crate) use located::parse;
+pub(crate) use validate::{PREFETCH_MAX, RUNS_MAX};
 
 /// A complete, checked training. Every key has a value; [`Recipe::to_toml`] prints them all.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,8 +76,9 @@ pub struct Data {
 /// A bad-record budget.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BadRecords {
-    /// A share of the set, 0–1; never fewer than [`fastgarden_data::limits::BAD_RECORDS_MIN`] records.
-    Share(f64),
+    /// This many in a hundred, from 0 to below 100; never fewer than [`fastgarden_data::limits::BAD_RECORDS_MIN`]
+    /// records.
+    Percent(f64),
     /// A fixed number of records, taken as it is: 0 tolerates none.
     Count(u64),
 }
@@ -84,7 +87,9 @@ impl BadRecords {
     /// Bad records that a set of `records` may have.
     pub fn allowed(self, records: u64) -> u64 {
         match self {
-            Self::Share(share) => fastgarden_data::limits::BAD_RECORDS_MIN.max((records as f64 * share) as u64),
+            Self::Percent(percent) => {
+                fastgarden_data::limits::BAD_RECORDS_MIN.max((records as f64 * percent / 100.0) as u64)
+            }
             Self::Count(count) => count,
         }
     }
@@ -131,6 +136,8 @@ pub enum Optimizer {
         lr: f64,
         /// 0 ≤ momentum < 1.
         momentum: f64,
+        /// Whether a step looks ahead along the velocity.
+        nesterov: bool,
         /// ≥ 0.
         weight_decay: f64,
     },

@@ -26,6 +26,23 @@ pub struct Node {
     pub value: Value,
 }
 
+impl Node {
+    /// Where the value at a dotted path was written, or the last one on the way to it.
+    pub fn origin_of(&self, path: &str) -> Origin {
+        let mut node = self;
+        for segment in path.split('.') {
+            let next = match &node.value {
+                Value::Table(entries) => entries.get(segment),
+                Value::Array(items) => segment.parse::<usize>().ok().and_then(|index| items.get(index)),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node.origin.clone()
+    }
+}
+
 /// The TOML types.
 #[derive(Clone, Debug)]
 pub enum Value {

@@ -88,6 +88,7 @@ pub struct OptimizerToml {
     pub lr: Option<f64>,
     pub weight_decay: Option<f64>,
     pub momentum: Option<f64>,
+    pub nesterov: Option<bool>,
     pub beta1: Option<f64>,
     pub beta2: Option<f64>,
     pub eps: Option<f64>,

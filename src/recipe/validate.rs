@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, VIEW_SIDE_PX_MAX};
 
 use super::error::{RecipeError, listed, nearest};
-use super::located::{Node, Value};
+use super::located::Node;
 use super::schema::{
     BlockToml, CheckpointToml, CropToml, DataToml, EvaluationToml, ExecutionToml, NetToml, OptimizerToml, RecipeToml,
     ScheduleToml, StageToml,
@@ -112,14 +112,14 @@ impl Check<'_> {
     }
 
     fn bad_records(&self, text: Option<String>) -> Checked<BadRecords> {
-        let Some(text) = text else { return Ok(BadRecords::Share(fastgarden_data::limits::BAD_RECORDS_SHARE)) };
+        let text = text.unwrap_or_else(|| "0.1%".to_owned());
         let budget = match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0).map(BadRecords::Share),
+            Some(percent) => percent.trim().parse().ok().map(BadRecords::Percent),
             None => text.trim().parse().ok().map(BadRecords::Count),
         };
         let rule = "it must be a share of the records such as \"0.1%\", below 100%, or a count such as \"25\"";
         match budget {
-            Some(BadRecords::Share(share)) if !(0.0..1.0).contains(&share) => None,
+            Some(BadRecords::Percent(percent)) if !(0.0..100.0).contains(&percent) => None,
             other => other,
         }
         .ok_or_else(|| self.wrong("data.bad_records", format!("`data.bad_records` is {text:?}: {rule}")))
@@ -174,7 +174,8 @@ impl Check<'_> {
         let lr = self.number("optimizer.lr", raw.lr, None, &POSITIVE)?;
         let decay = |default| self.number("optimizer.weight_decay", raw.weight_decay, Some(default), &NOT_NEGATIVE);
         if is_adamw {
-            self.foreign("optimizer", "adamw", &[("momentum", raw.momentum.is_some())])?;
+            let given = [("momentum", raw.momentum.is_some()), ("nesterov", raw.nesterov.is_some())];
+            self.foreign("optimizer", "adamw", &given)?;
             return Ok(Optimizer::AdamW {
                 lr,
                 beta1: self.number("optimizer.beta1", raw.beta1, Some(0.9), &SHARE_BELOW_ONE)?,
@@ -186,7 +187,8 @@ impl Check<'_> {
         let given = [("beta1", raw.beta1.is_some()), ("beta2", raw.beta2.is_some()), ("eps", raw.eps.is_some())];
         self.foreign("optimizer", "sgd", &given)?;
         let momentum = self.number("optimizer.momentum", raw.momentum, Some(0.9), &SHARE_BELOW_ONE)?;
-        Ok(Optimizer::Sgd { lr, momentum, weight_decay: decay(0.0)? })
+        let nesterov = raw.nesterov.unwrap_or(false);
+        Ok(Optimizer::Sgd { lr, momentum, nesterov, weight_decay: decay(0.0)? })
     }
 
     fn stages(&self, raw: Vec<StageToml>) -> Checked<Vec<Stage>> {
@@ -316,22 +318,7 @@ fn resize_px_for(input_px: u32) -> u32 {
 /// The checks that every section uses.
 impl Check<'_> {
     fn wrong(&self, path: &str, sentence: String) -> RecipeError {
-        RecipeError::at(self.file, &self.deepest(path).origin, sentence)
-    }
-
-    /// The node at a path, or the last one on the way that was written.
-    fn deepest(&self, path: &str) -> &Node {
-        let mut node = self.root;
-        for segment in path.split('.') {
-            let next = match &node.value {
-                Value::Table(entries) => entries.get(segment),
-                Value::Array(items) => segment.parse::<usize>().ok().and_then(|index| items.get(index)),
-                _ => None,
-            };
-            let Some(next) = next else { break };
-            node = next;
-        }
-        node
+        RecipeError::at(self.file, &self.root.origin_of(path), sentence)
     }
 
     fn required<T>(&self, path: &str, value: Option<T>) -> Checked<T> {

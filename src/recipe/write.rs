@@ -48,7 +48,7 @@ pub fn execution_part(recipe: &Recipe) -> String {
 fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
     let data = &recipe.data;
     let bad_records = match data.bad_records {
-        BadRecords::Share(share) => format!("{}%", share * 100.0),
+        BadRecords::Percent(percent) => format!("{percent}%"),
         BadRecords::Count(count) => count.to_string(),
     };
     let net = &recipe.net;
@@ -88,9 +88,9 @@ fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
         "\n[optimizer]".to_owned(),
     ]);
     match recipe.optimizer {
-        Optimizer::Sgd { lr, momentum, weight_decay } => lines.extend([
+        Optimizer::Sgd { lr, momentum, nesterov, weight_decay } => lines.extend([
             "kind = \"sgd\"".to_owned(),
-            format!("lr = {lr:?}\nmomentum = {momentum:?}\nweight_decay = {weight_decay:?}"),
+            format!("lr = {lr:?}\nmomentum = {momentum:?}\nnesterov = {nesterov}\nweight_decay = {weight_decay:?}"),
         ]),
         Optimizer::AdamW { lr, beta1, beta2, eps, weight_decay } => lines.extend([
             "kind = \"adamw\"".to_owned(),

@@ -1,0 +1,461 @@
+//! The command line as it is typed. Parsing touches nothing: no file, no device.
+//! Not here: what the values mean together (run_spec.rs) and the commands' work.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, VIEW_SIDE_PX_MAX};
+use fastgarden_train::device::DeviceRequest;
+
+use crate::recipe::{PREFETCH_MAX, RUNS_MAX};
+use crate::telemetry::LogFormat;
+
+/// Rules that `train` holds to unless told otherwise.
+pub const DEFAULT_RULES: &str = "fastgarden";
+/// The recipe that is taken when none is named.
+pub const DEFAULT_RECIPE: &str = "seedling";
+
+const MAIN_EXAMPLES: &str = "\
+Examples:
+  fastgarden-actors train                                  the embedded recipe on a synthetic garden: minutes
+  fastgarden-actors train --data shards/ --runs 3          your TFRecord shards, three runs, mean and deviation
+  fastgarden-actors data show --data shards/ --out sheet.png
+
+Exit codes: 0 success, 1 the run failed, 2 bad usage, path or recipe, 3 bad data beyond the budget,
+4 rules broken, 130 or 143 interrupted with the state saved.";
+
+/// Train image models from plain TFRecord shards: exact batches, a ledger, one command.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "fastgarden-actors", version, max_term_width = 100, after_help = MAIN_EXAMPLES)]
+pub struct Cli {
+    /// How log lines look (RUST_LOG chooses which).
+    #[arg(long, global = true, value_enum, default_value = "text", hide_short_help = true)]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Train a recipe, one run a seed
+    Train(TrainArgs),
+    /// Score a checkpoint on validation data
+    Evaluate(EvaluateArgs),
+    /// Look at, check and make data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Measure the pipeline alone, against its own ceiling
+    Bench(BenchArgs),
+    /// List, print and check recipes
+    #[command(subcommand)]
+    Recipes(RecipesCommand),
+}
+
+/// Output of inspecting commands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For scripts: one JSON document on standard output.
+    Json,
+}
+
+/// Worker counts, wherever batches are made.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Pool sizes (they change speed, never results)")]
+pub struct PoolArgs {
+    /// Decoder workers [default: by the machine's cores]
+    #[arg(long, value_name = "N", value_parser = within::<1, POOL_WORKERS_MAX>)]
+    pub decoders: Option<usize>,
+    /// Reader workers; 0 reads inside the decoders
+    #[arg(long, value_name = "N", value_parser = within::<0, POOL_WORKERS_MAX>)]
+    pub readers: Option<usize>,
+    /// Augmenter workers; 0 augments inside the decoders
+    #[arg(long, value_name = "N", value_parser = within::<0, POOL_WORKERS_MAX>)]
+    pub augmenters: Option<usize>,
+    /// Batches made ahead of the trainer
+    #[arg(long, value_name = "N", value_parser = within::<1, PREFETCH_MAX>)]
+    pub prefetch: Option<usize>,
+}
+
+/// Which recipe, with changes.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecipeChoice {
+    /// A recipe's name or the path of its TOML file
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: Option<String>,
+    /// Change a key of the recipe, as in stage.0.batch_size=32
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Where the examples are.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataChoice {
+    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class [default: the synthetic garden]
+    #[arg(long, value_name = "DIR|GLOB")]
+    pub data: Vec<String>,
+    /// File of class names, one a line [default: classes.txt beside the shards]
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
+}
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  fastgarden-actors train
+  fastgarden-actors train --data tfrecords/ --runs 3
+  fastgarden-actors train my-recipe.toml --set stage.0.epochs=2 --set optimizer.lr=1e-3
+  fastgarden-actors train --resume                         go on where the newest series of this recipe stopped";
+
+/// `train`
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = TRAIN_EXAMPLES)]
+pub struct TrainArgs {
+    /// A recipe's name (see `recipes list`) or the path of its TOML file
+    #[arg(default_value = DEFAULT_RECIPE)]
+    pub recipe: String,
+    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class [default: the synthetic garden]
+    #[arg(long, value_name = "DIR|GLOB")]
+    pub data: Vec<String>,
+    /// File of class names, one a line [default: classes.txt beside the shards]
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
+    /// Rules to hold to: fastgarden, none, or the path of a rule file
+    #[arg(long, value_name = "RULES", default_value = DEFAULT_RULES)]
+    pub rules: String,
+    /// Folder of the series; each gets its own folder in it
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Runs, with the seeds 1 to N [default: the recipe's seeds]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RUNS_MAX as i64), conflicts_with = "seed")]
+    pub runs: Option<u32>,
+    /// One run with this seed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// auto, cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    pub device: DeviceRequest,
+    /// Change a key of the recipe, as in stage.0.epochs=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Go on with the newest series of this recipe under --out
+    #[arg(long)]
+    pub resume: bool,
+    /// End each run after N steps; it is validated and reported, but counts as unfinished
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_steps: Option<u64>,
+    /// Write the report here too
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Pool sizes.
+    #[command(flatten)]
+    pub pools: PoolArgs,
+}
+
+/// `evaluate`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  fastgarden-actors evaluate runs/seedling-20261123-191203/seed-1/checkpoints/5-995 --data tfrecords/")]
+pub struct EvaluateArgs {
+    /// Folder of a checkpoint, or of a run (its newest checkpoint is taken)
+    pub checkpoint: PathBuf,
+    /// Where the examples are.
+    #[command(flatten)]
+    pub data: DataChoice,
+    /// auto, cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    pub device: DeviceRequest,
+    /// How to print the result
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Pool sizes.
+    #[command(flatten)]
+    pub pools: PoolArgs,
+}
+
+/// `data …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum DataCommand {
+    /// Draw the synthetic garden as TFRecord shards in the Kaggle layout
+    Garden(GardenArgs),
+    /// Say what is in a data set: splits, counts, sizes, classes
+    Inspect(InspectArgs),
+    /// Read everything and check every checksum; exit 3 when anything is wrong
+    Verify(VerifyArgs),
+    /// Write a PNG contact sheet of augmented training images with their class names
+    Show(ShowArgs),
+    /// Write exact training batches as .npy, with their hash and boxes
+    Dump(DumpArgs),
+    /// Write a tree of image folders as TFRecord shards
+    Pack(PackArgs),
+}
+
+/// `data garden`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  fastgarden-actors data garden garden/ --sizes 192,224,331")]
+pub struct GardenArgs {
+    /// Folder to make; it must not hold a garden of another kind
+    pub out: PathBuf,
+    /// Sides of the pictures, pixels; every size shows the same ids in the same split
+    #[arg(long, value_name = "PX,…", value_delimiter = ',', default_value = "224",
+          value_parser = clap::value_parser!(u32).range(16..=i64::from(VIEW_SIDE_PX_MAX)))]
+    pub sizes: Vec<u32>,
+    /// Training pictures
+    #[arg(long, value_name = "N", default_value_t = 12_753, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub train: u32,
+    /// Validation pictures
+    #[arg(long, value_name = "N", default_value_t = 3_712, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub val: u32,
+    /// Training records in a shard
+    #[arg(long, value_name = "N", default_value_t = 798, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub records_per_shard: u32,
+    /// Another seed, other pictures of the same flowers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `data inspect`
+#[derive(Args, Clone, Debug)]
+pub struct InspectArgs {
+    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class
+    #[arg(required = true, value_name = "DIR|GLOB")]
+    pub data: Vec<String>,
+    /// File of class names, one a line
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Whose feature names and source size to use.
+    #[command(flatten)]
+    pub recipe: RecipeChoice,
+}
+
+/// `data verify`
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {
+    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class
+    #[arg(required = true, value_name = "DIR|GLOB")]
+    pub data: Vec<String>,
+    /// How to print the faults
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Whose feature names, class count and source size to use.
+    #[command(flatten)]
+    pub recipe: RecipeChoice,
+}
+
+/// `data show`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  fastgarden-actors data show --data tfrecords/ --out sheet.png --columns 8 --rows 5")]
+pub struct ShowArgs {
+    /// Where the examples are.
+    #[command(flatten)]
+    pub data: DataChoice,
+    /// Whose crops and augmentation to show.
+    #[command(flatten)]
+    pub recipe: RecipeChoice,
+    /// The picture to write
+    #[arg(long, value_name = "FILE", default_value = "sheet.png")]
+    pub out: PathBuf,
+    /// Pictures in a row
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = within::<1, 32>)]
+    pub columns: usize,
+    /// Rows of pictures
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = within::<1, 64>)]
+    pub rows: usize,
+    /// Seed of order and augmentation
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Epoch to show, from 1
+    #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub epoch: u32,
+    /// Pool sizes.
+    #[command(flatten)]
+    pub pools: PoolArgs,
+}
+
+/// `data dump`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  fastgarden-actors data dump --data tfrecords/ --seed 1 --epoch 1 --batches 4 --out batches/")]
+pub struct DumpArgs {
+    /// Where the examples are.
+    #[command(flatten)]
+    pub data: DataChoice,
+    /// Whose batches to make [default: the work of `bench`].
+    #[command(flatten)]
+    pub recipe: RecipeChoice,
+    /// Seed of order and augmentation
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Epoch, from 1
+    #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub epoch: u32,
+    /// Batches from the epoch's first on
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub batches: u64,
+    /// Folder for the .npy files, hash.json and tickets.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Pool sizes.
+    #[command(flatten)]
+    pub pools: PoolArgs,
+}
+
+/// `data pack`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  fastgarden-actors data pack photos/ --out shards/")]
+pub struct PackArgs {
+    /// Tree with a folder a class
+    pub tree: PathBuf,
+    /// Folder to make
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Share of images for validation where the tree has no split of its own, 0 to below 1
+    #[arg(long, value_name = "SHARE", default_value = "0.2", value_parser = share)]
+    pub validation_share: f64,
+    /// Records in a shard
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = within::<1, 1_000_000>)]
+    pub records_per_shard: usize,
+    /// Seed of the split and of the order
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Where prepared examples stay between epochs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Cache {
+    /// Nowhere: shards are read again each epoch.
+    #[default]
+    None,
+}
+
+/// `bench`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  fastgarden-actors bench --data tfrecords/ --seconds 10 --format json")]
+pub struct BenchArgs {
+    /// Where the examples are.
+    #[command(flatten)]
+    pub data: DataChoice,
+    /// Whose work to measure [default: 224 px, RandomResizedCrop 0.35-1, flip, batches of 64].
+    #[command(flatten)]
+    pub recipe: RecipeChoice,
+    /// How long to measure
+    #[arg(long, value_name = "N", conflicts_with = "images", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: Option<u32>,
+    /// How many images to measure
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub images: Option<u64>,
+    /// What stays in memory between epochs
+    #[arg(long, value_enum, default_value = "none")]
+    pub cache: Cache,
+    /// Pretend that the trainer takes this long for a step
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub stand_in_step_ms: Option<u32>,
+    /// Leave the ceiling out
+    #[arg(long)]
+    pub no_ceiling: bool,
+    /// Rows in a batch [default: the recipe's]
+    #[arg(long, value_name = "N", value_parser = within::<1, BATCH_ROWS_MAX>)]
+    pub batch_size: Option<usize>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Pool sizes.
+    #[command(flatten)]
+    pub pools: PoolArgs,
+}
+
+/// `recipes …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum RecipesCommand {
+    /// List the recipes in this program
+    List {
+        /// How to print them
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Print a recipe with every key spelled out
+    Show {
+        /// A recipe's name or the path of its TOML file
+        recipe: String,
+        /// Change a key of the recipe, as in stage.0.epochs=2
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
+    /// Say what each rule makes of a recipe
+    Check {
+        /// A recipe's name or the path of its TOML file
+        recipe: String,
+        /// Change a key of the recipe, as in stage.0.epochs=2
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// fastgarden, none, or the path of a rule file
+        #[arg(long, value_name = "RULES", default_value = DEFAULT_RULES)]
+        rules: String,
+        /// Runs, with the seeds 1 to N [default: the recipe's seeds]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RUNS_MAX as i64))]
+        runs: Option<u32>,
+        /// How to print it
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+}
+
+/// A whole number from `LOW` to `HIGH`.
+fn within<const LOW: usize, const HIGH: usize>(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (LOW..=HIGH).contains(&number) => Ok(number),
+        _ => Err(format!("it must be a whole number from {LOW} to {HIGH}")),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("it must be a number from 0 to below 1".to_owned()),
+    }
+}
+
+fn device(text: &str) -> Result<DeviceRequest, String> {
+    DeviceRequest::from_str(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_values_are_usage_errors_that_name_the_flag_and_the_range() {
+        let cases: &[(&[&str], &[&str])] = &[
+            (&["train", "--decoders", "0"], &["--decoders", "from 1 to 1024"]),
+            (&["train", "--prefetch", "x"], &["--prefetch", "from 1 to 256"]),
+            (&["train", "--runs", "0"], &["--runs", "1..=1000"]),
+            (&["train", "--runs", "2", "--seed", "1"], &["cannot be used with"]),
+            (&["train", "--max-steps", "0"], &["--max-steps"]),
+            (&["train", "--device", "gpu"], &["--device", "cpu"]),
+            (&["train", "--rulez", "none"], &["--rules"]),
+            (&["bench", "--seconds", "1", "--images", "5"], &["cannot be used with"]),
+            (&["bench", "--cache", "decodd"], &["--cache"]),
+            (&["data", "verify"], &["DIR|GLOB"]),
+            (&["data", "pack", "x", "--out", "y", "--validation-share", "1.5"], &["from 0 to below 1"]),
+        ];
+        for (words, expected) in cases {
+            let error = Cli::try_parse_from([&["fastgarden-actors"], *words].concat()).expect_err("must be refused");
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            let text = error.to_string();
+            for part in *expected {
+                assert!(text.contains(part), "{words:?}: {text}");
+            }
+        }
+    }
+}

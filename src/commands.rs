@@ -1,0 +1,14 @@
+//! From a parsed command line to the code that does it.
+//! Not here: the work itself.
+
+use crate::cli::Command;
+use crate::exit::Failure;
+use crate::recipes_command;
+
+/// Runs one command to its end.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Recipes(command) => recipes_command::run(&command),
+        _ => Err(Failure::usage("this command is not built yet", "use `recipes`")),
+    }
+}

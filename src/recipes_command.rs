@@ -1,0 +1,119 @@
+//! `recipes list|show|check`.
+//! Not here: what makes a recipe valid (recipe/) or good under the rules (rules.rs).
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, Color, ContentArrangement, Table};
+
+use crate::cli::{Format, RecipesCommand};
+use crate::exit::{Failure, OrFail as _};
+use crate::recipe::{EMBEDDED, Recipe};
+use crate::rules::{Finding, Rules, Verdict, check};
+
+/// Runs one of them; output goes to standard output.
+pub fn run(command: &RecipesCommand) -> Result<(), Failure> {
+    let text = match command {
+        RecipesCommand::List { format } => list(*format)?,
+        RecipesCommand::Show { recipe, set } => Recipe::load(recipe, set).or_usage()?.to_toml(),
+        RecipesCommand::Check { recipe, set, rules, runs, format } => {
+            let recipe = Recipe::load(recipe, set).or_usage()?;
+            let rules = Rules::load(rules).or_usage()?;
+            let seeds = runs.map_or_else(|| recipe.seeds.clone(), |runs| (1..=u64::from(runs)).collect());
+            let findings = check(&rules, &recipe, &seeds);
+            match format {
+                Format::Json => check_json(&recipe, &rules, &findings),
+                Format::Text => check_text(&recipe, &rules, &findings),
+            }
+        }
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn list(format: Format) -> Result<String, Failure> {
+    let mut recipes = Vec::new();
+    for embedded in EMBEDDED {
+        recipes.push(Recipe::load(embedded.name, &[]).or_run()?);
+    }
+    if format == Format::Json {
+        let list: Vec<_> = recipes
+            .iter()
+            .map(|recipe| {
+                serde_json::json!({
+                    "name": recipe.name, "summary": recipe.summary, "epochs": recipe.epochs(), "hash": recipe.hash(),
+                })
+            })
+            .collect();
+        return Ok(format!("{:#}\n", serde_json::json!({ "recipes": list })));
+    }
+    let mut table = plain_table();
+    table.set_header(["recipe", "epochs", "input", "runs", "summary"].map(header));
+    for recipe in &recipes {
+        let input = format!("{} px", recipe.evaluation.input_px);
+        let counts = [recipe.epochs().to_string(), input, recipe.seeds.len().to_string()];
+        let [epochs, input, runs] = counts;
+        table.add_row([recipe.name.clone(), epochs, input, runs, recipe.summary.clone()]);
+    }
+    Ok(format!("{table}\n\nprint one in full:  fastgarden-actors recipes show {}\n", recipes[0].name))
+}
+
+fn check_json(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
+    let findings: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let verdict = finding.verdict.name();
+            serde_json::json!({
+                "rule": finding.rule, "title": finding.title, "verdict": verdict, "reason": finding.reason,
+            })
+        })
+        .collect();
+    let document = serde_json::json!({
+        "recipe": recipe.name, "recipe_hash": recipe.hash(), "rules": rules.name, "findings": findings,
+    });
+    format!("{document:#}\n")
+}
+
+fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
+    let mut table = plain_table();
+    table.set_header(["rule", "", "verdict", "reason"].map(header));
+    for finding in findings {
+        table.add_row([
+            Cell::new(finding.rule),
+            Cell::new(finding.title),
+            verdict_cell(finding.verdict),
+            Cell::new(&finding.reason),
+        ]);
+    }
+    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let (passed, failed, open) = (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Undecided));
+    let summary = match failed {
+        0 => format!("{passed} pass, {open} only a run can tell"),
+        _ => format!("not a submission as it stands: {failed} fail, {passed} pass, {open} only a run can tell"),
+    };
+    format!("recipe {} under the rules {}\n\n{table}\n\n{summary}\n", recipe.name, rules.name)
+}
+
+fn header(text: &str) -> Cell {
+    if io::stdout().is_terminal() { Cell::new(text).fg(Color::DarkGrey) } else { Cell::new(text) }
+}
+
+fn verdict_cell(verdict: Verdict) -> Cell {
+    let color = match verdict {
+        Verdict::Pass => Color::Green,
+        Verdict::Fail => Color::Red,
+        Verdict::Undecided => Color::Yellow,
+    };
+    let cell = Cell::new(verdict.name());
+    if io::stdout().is_terminal() { cell.fg(color) } else { cell }
+}
+
+/// Columns without lines, wrapped to the terminal or to 100 columns.
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(100);
+    }
+    table
+}
