@@ -1,1 +1,270 @@
-//! placeholder
+//! What a person sees while a series runs: a bar on a terminal, a plain line every few seconds anywhere else.
+//! Not here: measuring anything. The moving parts go to standard error, the epoch table to standard output.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::epoch_table::{EpochRow, clock, header, percent, rate, row, run_prefix, sentence};
+use crate::rules::grouped;
+
+/// Between two plain lines.
+const PLAIN_LINE_EVERY: Duration = Duration::from_secs(5);
+/// Redraws a second of the bar.
+const BAR_HZ: u8 = 8;
+
+/// Where progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressKind {
+    /// A bar if standard error is a terminal, else plain lines.
+    Auto,
+    /// A bar.
+    Bar,
+    /// Plain lines.
+    Plain,
+    /// Nothing at all.
+    Silent,
+}
+
+/// The phase that runs.
+#[derive(Clone, Debug, Default)]
+struct Phase {
+    run: usize,
+    runs: usize,
+    epoch: u32,
+    epochs: u32,
+    name: String,
+    total_examples: u64,
+}
+
+/// The figures of the moment.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    done_examples: u64,
+    loss: Option<f64>,
+    images_per_s: f64,
+    input_wait_share: f64,
+}
+
+/// Shows one series.
+pub struct Progress {
+    output: Output,
+    phase: Phase,
+    is_header_printed: bool,
+    /// Rows of the table that is printed at the end where rows can't be printed as they come.
+    rows: Vec<String>,
+}
+
+enum Output {
+    Bar(ProgressBar),
+    Plain { last_line: Option<Instant> },
+    Silent,
+}
+
+impl Progress {
+    /// Nothing is printed before the first phase.
+    pub fn new(kind: ProgressKind) -> Self {
+        let is_bar = match kind {
+            ProgressKind::Silent => None,
+            ProgressKind::Bar => Some(true),
+            ProgressKind::Plain => Some(false),
+            ProgressKind::Auto => Some(io::stderr().is_terminal()),
+        };
+        let output = match is_bar {
+            None => Output::Silent,
+            Some(false) => Output::Plain { last_line: None },
+            Some(true) => {
+                let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(BAR_HZ));
+                Output::Bar(bar.with_style(style()))
+            }
+        };
+        Self { output, phase: Phase::default(), is_header_printed: false, rows: Vec::new() }
+    }
+
+    /// A phase begins: `run` of `runs` and `epoch` of `epochs` count from 1; `phase` is "train" or "validate".
+    pub fn start_phase(&mut self, run: usize, runs: usize, epoch: u32, epochs: u32, phase: &str, total_examples: u64) {
+        self.phase = Phase { run, runs, epoch, epochs, name: phase.to_owned(), total_examples };
+        match &mut self.output {
+            Output::Bar(bar) => {
+                bar.set_length(total_examples);
+                bar.set_position(0);
+                bar.set_prefix(self.phase.short_title());
+                bar.set_message("");
+            }
+            // The first line comes after its interval, when it has something to say.
+            Output::Plain { last_line } => *last_line = last_line.or_else(|| Some(Instant::now())),
+            Output::Silent => {}
+        }
+    }
+
+    /// Figures of the running phase; cheap, to be called as often as there is news.
+    pub fn update(&mut self, done_examples: u64, loss: Option<f64>, images_per_s: f64, input_wait_share: f64) {
+        let figures = Figures { done_examples, loss, images_per_s, input_wait_share };
+        match &mut self.output {
+            Output::Bar(bar) => {
+                bar.set_position(done_examples.min(self.phase.total_examples));
+                bar.set_message(self.phase.bar_message(&figures));
+            }
+            Output::Plain { last_line } => {
+                let now = Instant::now();
+                if last_line.is_none_or(|last| now.duration_since(last) >= PLAIN_LINE_EVERY) {
+                    *last_line = Some(now);
+                    say(&self.phase.plain_line(&figures));
+                }
+            }
+            Output::Silent => {}
+        }
+    }
+
+    /// An epoch with its validation is over.
+    pub fn epoch_done(&mut self, epoch: &EpochRow) {
+        let Phase { run, runs, epochs, .. } = self.phase;
+        let line = row(run, runs, epoch);
+        match &self.output {
+            Output::Bar(bar) => {
+                let header = (!self.is_header_printed).then(|| header(runs));
+                bar.suspend(|| {
+                    for line in header.iter().flatten() {
+                        print(line);
+                    }
+                    print(&line);
+                });
+                self.is_header_printed = true;
+            }
+            Output::Plain { .. } => {
+                say(&sentence(run, runs, epochs, epoch));
+                self.rows.push(line);
+            }
+            Output::Silent => {}
+        }
+    }
+
+    /// A line of another kind (a resumed run, a saved checkpoint) between the moving parts.
+    pub fn note(&self, line: &str) {
+        match &self.output {
+            Output::Bar(bar) => bar.suspend(|| say(line)),
+            Output::Plain { .. } => say(line),
+            Output::Silent => {}
+        }
+    }
+
+    /// The series is over: takes the bar away, or prints the table that the plain lines left out.
+    pub fn finish(&mut self) {
+        match &self.output {
+            Output::Bar(bar) => bar.finish_and_clear(),
+            Output::Plain { .. } if !self.rows.is_empty() => {
+                for line in header(self.phase.runs).iter().chain(&self.rows) {
+                    print(line);
+                }
+                self.rows.clear();
+            }
+            Output::Plain { .. } | Output::Silent => {}
+        }
+    }
+}
+
+/// A bar never stays on the screen, whatever ended the series.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Output::Bar(bar) = &self.output {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Phase {
+    /// What stands before the bar.
+    fn short_title(&self) -> String {
+        let name = if self.name == "train" { "epoch" } else { &*self.name };
+        format!("{}{name} {}/{}", run_prefix(self.run, self.runs), self.epoch, self.epochs)
+    }
+
+    fn bar_message(&self, figures: &Figures) -> String {
+        let mut parts = vec![format!("{}/{}", grouped(figures.done_examples), grouped(self.total_examples))];
+        parts.extend(figures.loss.map(|loss| format!("loss {loss:.3}")));
+        parts.push(format!("{} img/s", rate(figures.images_per_s)));
+        parts.push(format!("wait {}", percent(figures.input_wait_share)));
+        parts.extend(self.seconds_left(figures).map(|seconds| format!("ETA {}", clock(seconds))));
+        parts.join("  ")
+    }
+
+    fn plain_line(&self, figures: &Figures) -> String {
+        let (run, name) = (run_prefix(self.run, self.runs), &self.name);
+        let (done, total) = (grouped(figures.done_examples), grouped(self.total_examples));
+        let loss = figures.loss.map(|loss| format!("  loss {loss:.4}")).unwrap_or_default();
+        let left = self.seconds_left(figures).map(|seconds| format!("  {} left", clock(seconds))).unwrap_or_default();
+        let (rate, wait) = (rate(figures.images_per_s), percent(figures.input_wait_share));
+        let (epoch, epochs) = (self.epoch, self.epochs);
+        format!("{run}epoch {epoch}/{epochs} {name}  {done}/{total}{loss}  {rate} images/s  input wait {wait}{left}")
+    }
+
+    /// Until this phase is over, at the present rate.
+    fn seconds_left(&self, figures: &Figures) -> Option<f64> {
+        let left = self.total_examples.saturating_sub(figures.done_examples) as f64;
+        let seconds = left / figures.images_per_s;
+        seconds.is_finite().then_some(seconds)
+    }
+}
+
+fn style() -> ProgressStyle {
+    let template = "{prefix} {wide_bar:.green/dim} {msg}";
+    ProgressStyle::with_template(template).expect("the template is a constant").progress_chars("━╸─")
+}
+
+/// A closed pipe must not end a training: what can't be shown is not shown.
+fn say(line: &str) {
+    let _nobody_reads = writeln!(io::stderr().lock(), "{line}");
+}
+
+fn print(line: &str) {
+    let _nobody_reads = writeln!(io::stdout().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phase(name: &str, runs: usize) -> Phase {
+        Phase { run: 1, runs, epoch: 2, epochs: 5, name: name.to_owned(), total_examples: 12_736 }
+    }
+
+    const FIGURES: Figures =
+        Figures { done_examples: 8_192, loss: Some(3.2104), images_per_s: 812.3, input_wait_share: 0.021 };
+
+    #[test]
+    fn a_plain_line_says_everything() {
+        assert_eq!(
+            phase("train", 3).plain_line(&FIGURES),
+            "run 1/3, epoch 2/5 train  8,192/12,736  loss 3.2104  812 images/s  input wait 2.1 %  5.6 s left"
+        );
+    }
+
+    #[test]
+    fn a_bar_leaves_room_for_itself_in_80_columns() {
+        for name in ["train", "validate"] {
+            let phase = phase(name, 1);
+            let text = phase.short_title() + &phase.bar_message(&FIGURES);
+            assert!(text.chars().count() <= 72, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_promised_before_the_first_batch() {
+        let waiting = Figures { done_examples: 0, loss: None, images_per_s: 0.0, input_wait_share: 1.0 };
+        assert_eq!(
+            phase("validate", 1).plain_line(&waiting),
+            "epoch 2/5 validate  0/12,736  0.0 images/s  input wait 100 %"
+        );
+    }
+
+    #[test]
+    fn plain_rows_are_kept_for_the_table_at_the_end() {
+        let mut progress = Progress::new(ProgressKind::Plain);
+        progress.start_phase(1, 1, 1, 1, "train", 64);
+        progress.epoch_done(&EpochRow { epoch: 1, seconds: 1.0, ..EpochRow::default() });
+        assert_eq!(progress.rows.len(), 1);
+        progress.finish();
+        assert!(progress.rows.is_empty());
+    }
+}

@@ -69,8 +69,19 @@ pub struct Data {
     pub id_feature: String,
     /// Number of classes, 1 or more.
     pub classes: u32,
+    /// What is made of a damaged image.
+    pub decode: Decode,
     /// Distinct bad records that a run may quarantine.
     pub bad_records: BadRecords,
+}
+
+/// `data.decode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decode {
+    /// A damaged image is a bad record.
+    Strict,
+    /// What can be decoded of it is used.
+    Lenient,
 }
 
 /// A bad-record budget.

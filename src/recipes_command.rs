@@ -1,10 +1,9 @@
 //! `recipes list|show|check`.
 //! Not here: what makes a recipe valid (recipe/) or good under the rules (rules.rs).
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, Color, ContentArrangement, Table};
+use comfy_table::{Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::cli::{Format, RecipesCommand};
 use crate::exit::{Failure, OrFail as _};
@@ -94,8 +93,12 @@ fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
     format!("recipe {} under the rules {}\n\n{table}\n\n{summary}\n", recipe.name, rules.name)
 }
 
+/// A line under the header, none between columns or rows.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// Colours are left out by the table itself where standard output is no terminal.
 fn header(text: &str) -> Cell {
-    if io::stdout().is_terminal() { Cell::new(text).fg(Color::DarkGrey) } else { Cell::new(text) }
+    Cell::new(text).fg(Color::DarkGrey)
 }
 
 fn verdict_cell(verdict: Verdict) -> Cell {
@@ -104,14 +107,13 @@ fn verdict_cell(verdict: Verdict) -> Cell {
         Verdict::Fail => Color::Red,
         Verdict::Undecided => Color::Yellow,
     };
-    let cell = Cell::new(verdict.name());
-    if io::stdout().is_terminal() { cell.fg(color) } else { cell }
+    Cell::new(verdict.name()).fg(color)
 }
 
 /// Columns without lines, wrapped to the terminal or to 100 columns.
 fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
         table.set_width(100);
     }

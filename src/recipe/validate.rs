@@ -13,7 +13,7 @@ use super::schema::{
     ScheduleToml, StageToml,
 };
 use super::{
-    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Evaluation, Execution, Net, Optimizer, OptimizerState,
+    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Execution, Net, Optimizer, OptimizerState,
     Recipe, Sampler, Schedule, Stage,
 };
 
@@ -93,12 +93,13 @@ impl Check<'_> {
     fn data(&self, raw: DataToml) -> Checked<Data> {
         let features = raw.features.unwrap_or_default();
         self.choice("data.resample", raw.resample, Some("pil"), &[("pil", ())], &["planar"])?;
-        self.choice("data.decode", raw.decode, Some("strict"), &[("strict", ())], &["lenient"])?;
+        let decodes = [("strict", Decode::Strict), ("lenient", Decode::Lenient)];
         Ok(Data {
             image_feature: self.feature("data.features.image", features.image, "image")?,
             label_feature: self.feature("data.features.label", features.label, "class")?,
             id_feature: self.feature("data.features.id", features.id, "id")?,
             classes: self.integer("data.classes", raw.classes, Some(104), 1..=OUTPUTS_MAX)? as u32,
+            decode: self.choice("data.decode", raw.decode, Some("strict"), &decodes, &[])?,
             bad_records: self.bad_records(raw.bad_records)?,
         })
     }

@@ -1,7 +1,7 @@
 //! The canonical resolved form of a recipe. Written by hand rather than by a library, because the recipe's hash is
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
-use super::{BadRecords, Block, CpuAugment, Crop, Optimizer, OptimizerState, Recipe, Sampler, Schedule, Stage};
+use super::{BadRecords, Block, CpuAugment, Crop, Decode, Optimizer, OptimizerState, Recipe, Sampler, Schedule, Stage};
 
 /// Everything that the hash covers.
 pub fn hashed_part(recipe: &Recipe) -> String {
@@ -51,6 +51,10 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
         BadRecords::Percent(percent) => format!("{percent}%"),
         BadRecords::Count(count) => count.to_string(),
     };
+    let decode = match data.decode {
+        Decode::Strict => "strict",
+        Decode::Lenient => "lenient",
+    };
     let net = &recipe.net;
     let block = match net.block {
         Block::Basic => "basic",
@@ -66,7 +70,7 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
             quoted(&data.id_feature)
         ),
         format!("classes = {}", data.classes),
-        "resample = \"pil\"\ndecode = \"strict\"".to_owned(),
+        format!("resample = \"pil\"\ndecode = \"{decode}\""),
         format!("bad_records = {}", quoted(&bad_records)),
         "\n[net]\nkind = \"xresnet\"".to_owned(),
         format!(

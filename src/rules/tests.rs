@@ -1,1 +1,113 @@
 //! Tests of the rules.
+
+use super::*;
+
+fn seedling(assignments: &[&str]) -> Recipe {
+    let assignments: Vec<String> = assignments.iter().map(|text| (*text).to_owned()).collect();
+    Recipe::load("seedling", &assignments).expect("valid")
+}
+
+/// Verdicts of R1 to R9.
+fn verdicts(rules: &Rules, assignments: &[&str], seeds: &[u64]) -> [Verdict; 9] {
+    let findings = check(rules, &seedling(assignments), seeds);
+    let verdicts: Vec<Verdict> = findings.iter().map(|finding| finding.verdict).collect();
+    verdicts.try_into().expect("there are nine rules")
+}
+
+use Verdict::{Fail, Pass, Undecided};
+
+const AT_224: &str = "evaluation={ source_px = 224, resize_px = 256, input_px = 224 }";
+
+#[test]
+fn a_recipe_that_keeps_the_rules_leaves_open_what_only_a_run_can_tell() {
+    let rules = Rules::fastgarden();
+    let all = [Pass, Undecided, Undecided, Pass, Pass, Undecided, Pass, Pass, Pass];
+    assert_eq!(verdicts(&rules, &[AT_224], &[1, 2, 3]), all);
+}
+
+#[test]
+fn each_rule_that_a_recipe_can_break_fails_alone() {
+    let rules = Rules::fastgarden();
+    let cases: &[(usize, &[&str], &[u64])] = &[
+        (2, &[], &[1, 2, 3]),
+        (2, &[AT_224, "evaluation.limit=100"], &[1, 2, 3]),
+        (4, &[AT_224], &[1]),
+        (4, &[AT_224], &[1, 2, 4]),
+        (5, &[AT_224, "stage.0.epochs=6"], &[1, 2, 3]),
+        (8, &[AT_224, "why=\"it works\""], &[1, 2, 3]),
+        (8, &[AT_224, "based_on=[]"], &[1, 2, 3]),
+        (9, &[AT_224, "data_note=\"- - -\""], &[1, 2, 3]),
+    ];
+    for (rule, assignments, seeds) in cases {
+        let verdicts = verdicts(&rules, assignments, seeds);
+        let failed: Vec<usize> = (1..=9).filter(|number| verdicts[number - 1] == Fail).collect();
+        assert_eq!(failed, [*rule], "{assignments:?}");
+    }
+}
+
+#[test]
+fn no_rules_fail_nothing() {
+    assert!(!verdicts(&Rules::none(), &["why=\"\"", "stage.0.epochs=50"], &[9]).contains(&Fail));
+}
+
+#[test]
+fn a_run_on_other_data_says_why_it_is_no_submission() {
+    let outcome = Outcome {
+        finished_seeds: vec![1],
+        was_cut_short: true,
+        validation_records: 100,
+        validation_quarantined: 2,
+        on_garden: true,
+        device_bytes_max: Some(15 << 30),
+    };
+    let reasons = reasons_against(&Rules::fastgarden(), &seedling(&[]), &outcome);
+    for expected in [
+        "R2: the score is taken at 64 px, not at 224 px",
+        "R2: the synthetic garden is not the competition's data set",
+        "R2: 100 validation images were scored, not 3,712",
+        "R2: 2 validation images could not be read",
+        "R4: 1 run of at least 3: add --runs 3",
+        "R4: --max-steps ended the run before its last epoch",
+        "R6: 15.0 GiB of device memory were used, more than 14.0 GiB",
+    ] {
+        assert!(reasons.iter().any(|reason| reason == expected), "{expected} not in {reasons:#?}");
+    }
+}
+
+#[test]
+fn nothing_is_held_against_a_proper_series_or_without_rules() {
+    let outcome = Outcome { finished_seeds: vec![3, 1, 2], validation_records: 3_712, ..Outcome::default() };
+    assert_eq!(reasons_against(&Rules::fastgarden(), &seedling(&[AT_224]), &outcome), [""; 0]);
+    assert_eq!(reasons_against(&Rules::none(), &seedling(&[]), &Outcome::default()), [""; 0]);
+}
+
+#[test]
+fn a_rule_file_limits_what_it_names_and_reads_back() {
+    let rules = Rules::from_text("mine.toml", "epochs = 2\ndevice_memory = 8\n").expect("valid");
+    assert_eq!((rules.epochs, rules.device_memory, rules.examples_per_epoch), (Some(2), Some(8.0), None));
+    for rules in [rules, Rules::fastgarden(), Rules::none()] {
+        let again = Rules::from_text("again.toml", &rules.to_toml()).expect("the resolved form is valid");
+        assert_eq!((again.hash(), again.to_toml()), (rules.hash(), rules.to_toml()));
+    }
+}
+
+#[test]
+fn wrong_rules_are_told_in_one_sentence() {
+    let cases = [
+        ("epoch = 5", "r.toml:1: unknown key `epoch`: did you mean `epochs`?"),
+        ("\nruns = 0", "r.toml:2: `runs` is 0: it must be a whole number from 1 to"),
+        ("epochs = \"x\"", "r.toml:1: `epochs` must be a whole number, not the text \"x\""),
+        ("device_memory = nan", "r.toml:1: `device_memory` is NaN: it must be a number above 0, in GiB"),
+    ];
+    for (text, expected) in cases {
+        let error = Rules::from_text("r.toml", text).expect_err(text).to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let error = Rules::load("fastgardn").expect_err("unknown").to_string();
+    assert_eq!(error, "there are no rules named `fastgardn`: did you mean `fastgarden`?");
+}
+
+#[test]
+fn numbers_are_grouped_by_thousands() {
+    assert_eq!([0, 999, 1_000, 12_753, 1_234_567].map(grouped), ["0", "999", "1,000", "12,753", "1,234,567"]);
+}
