@@ -7,7 +7,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let loader = Loader::open(&path, LoaderOptions::default())?;
     for batch in loader.epoch(1)? {
         let batch = batch?;
-        println!("{} images of {:?}, first labels {:?}", batch.len(), batch.view_size(0), &batch.labels()[..4.min(batch.len())]);
+        println!(
+            "{} images of {:?}, first labels {:?}",
+            batch.len(),
+            batch.view_size(0),
+            &batch.labels()[..4.min(batch.len())]
+        );
     }
     Ok(())
 }

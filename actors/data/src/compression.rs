@@ -38,7 +38,10 @@ pub fn detect(start: &[u8]) -> Compression {
 
 /// DEFLATE, a window of at most 32 KiB, the check bits right, no preset dictionary.
 fn is_zlib_header(method: u8, flags: u8) -> bool {
-    method & 0x0f == 8 && method >> 4 <= 7 && u16::from_be_bytes([method, flags]) % 31 == 0 && flags & 0x20 == 0
+    method & 0x0f == 8
+        && method >> 4 <= 7
+        && u16::from_be_bytes([method, flags]).is_multiple_of(31)
+        && flags & 0x20 == 0
 }
 
 /// Memory that the inflated shards of a data set may still take, bytes; shared by the threads and splits that inflate.

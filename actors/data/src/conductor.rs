@@ -14,7 +14,9 @@ use fastgarden_proto::observe::Snapshot;
 
 use crate::chunk::{Chunk, ChunkRow, RowState};
 use crate::failure::PipelineError;
-use crate::limits::{CHUNK_ENCODED_BYTES_TARGET, CHUNK_ROWS_MAX, ENCODED_BUFFER_BYTES_KEPT_MAX, ENCODED_BYTES_IN_FLIGHT_MAX, VIEWS_MAX};
+use crate::limits::{
+    CHUNK_ENCODED_BYTES_TARGET, CHUNK_ROWS_MAX, ENCODED_BUFFER_BYTES_KEPT_MAX, ENCODED_BYTES_IN_FLIGHT_MAX, VIEWS_MAX,
+};
 use crate::observe::snapshot;
 use crate::outcome::{Tally, Use};
 use crate::phase::{Phase, PhaseSpec};
@@ -204,7 +206,9 @@ impl Conductor {
         }
         let layout = Arc::new(spec.layout());
         if self.free_slabs.iter().any(|slab| slab.bytes() < layout.bytes()) {
-            return Err(PipelineError::Bug("a phase is larger than the slabs that were allocated for the run".to_owned()));
+            return Err(PipelineError::Bug(
+                "a phase is larger than the slabs that were allocated for the run".to_owned(),
+            ));
         }
         self.phases += 1;
         let dropped_last = spec.dropped_last();

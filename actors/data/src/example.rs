@@ -3,7 +3,8 @@
 //!
 //! The parser answers what protobuf's would: of features with one name the last wins; parts of one message merge, so
 //! a list given in two pieces is one list; of a `oneof`'s members the last wins; unknown fields of every wire type,
-//! groups included, are skipped. Unlike protobuf it takes names that are not UTF-8 (they just never match).
+//! groups included, are skipped. It is laxer than protobuf in two ways: names need not be UTF-8 (others just never
+//! match), and the values of features nobody asks for are stepped over unchecked.
 
 mod wire;
 
@@ -237,11 +238,8 @@ fn merge_list<'a>(list: &'a [u8], kind: Kind, first: &mut First<'a>) -> Result<(
         match (kind, value) {
             (Kind::Bytes, Value::Bytes(bytes)) => keep(First::Bytes(bytes)),
             (Kind::Float, Value::Fixed32) => keep(First::Float),
-            (Kind::Float, Value::Bytes(packed)) if packed.len() % 4 == 0 => {
-                if !packed.is_empty() {
-                    keep(First::Float);
-                }
-            }
+            (Kind::Float, Value::Bytes([])) => {}
+            (Kind::Float, Value::Bytes(packed)) if packed.len().is_multiple_of(4) => keep(First::Float),
             (Kind::Float, Value::Bytes(_)) => {
                 return Err(BadBytes::new(FaultKind::NotAnExample, "a packed float list ends inside a number"));
             }

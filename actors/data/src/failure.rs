@@ -5,7 +5,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PipelineError {
     /// The storage failed, retries included. Never counted as a property of the record.
-    #[error("reading {shard} at byte {offset} failed: {cause}; check the disk or the network mount, then run again with --resume")]
+    #[error(
+        "reading {shard} at byte {offset} failed: {cause}; check the disk or the network mount, then run again with --resume"
+    )]
     Io {
         /// Base name of the shard.
         shard: String,
@@ -15,7 +17,9 @@ pub enum PipelineError {
         cause: String,
     },
     /// More distinct bad records than the budget allows.
-    #[error("{bad} bad records are more than the {budget} that data.bad_records allows ({first}); run `data verify` to list them all")]
+    #[error(
+        "{bad} bad records are more than the {budget} that data.bad_records allows ({first}); run `data verify` to list them all"
+    )]
     TooManyBadRecords {
         /// How many were met.
         bad: u64,

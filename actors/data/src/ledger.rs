@@ -177,7 +177,14 @@ mod tests {
     use super::*;
 
     fn step(step: u64) -> Line {
-        Line::Step(Step { epoch: 1, step, seq_from: step * 2, seq_to: step * 2 + 2, loss: Some(1.5), ..Step::default() })
+        Line::Step(Step {
+            epoch: 1,
+            step,
+            seq_from: step * 2,
+            seq_to: step * 2 + 2,
+            loss: Some(1.5),
+            ..Step::default()
+        })
     }
 
     #[test]

@@ -149,7 +149,8 @@ impl Window<'_> {
     /// Busy, waiting-for-input and waiting-for-output share of a stage, each 0 to 1 of its workers' time.
     pub fn shares(&self, stage: usize) -> (f64, f64, f64) {
         let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
-        let parts = (to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s);
+        let parts =
+            (to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s);
         let whole = parts.0 + parts.1 + parts.2;
         if whole <= 0.0 { (0.0, 0.0, 0.0) } else { (parts.0 / whole, parts.1 / whole, parts.2 / whole) }
     }
@@ -176,7 +177,8 @@ impl Window<'_> {
         let stage = StageName::ALL[busiest];
         let busy = (per_worker(busiest) / self.seconds()).min(1.0);
         if busy < 0.5 && wait < 0.2 {
-            let sentence = format!("balanced: no stage is busy most of the time, the trainer waits {:.0} %", wait * 100.0);
+            let sentence =
+                format!("balanced: no stage is busy most of the time, the trainer waits {:.0} %", wait * 100.0);
             return Verdict { bottleneck: "balanced", sentence };
         }
         let gain = 1.0 / (1.0 - wait).max(0.01);

@@ -93,7 +93,10 @@ fn accept(chunk: &mut Chunk, phase: &Phase, row: usize, frame: std::ops::Range<u
             chunk.encoded[frame.clone()].copy_from_slice(&again);
             parsed = locate(phase, record, &chunk.encoded, frame);
             if parsed.is_ok() {
-                tracing::warn!(record, "a record's CRC failed in the page cache but not on disk: suspect this machine's memory");
+                tracing::warn!(
+                    record,
+                    "a record's CRC failed in the page cache but not on disk: suspect this machine's memory"
+                );
             }
         }
     }

@@ -155,9 +155,7 @@ impl Slab {
             let (bytes, start) = (layout.row_bytes(view), layout.offset(view, 0));
             assert!(start + layout.rows * bytes <= self.region.bytes());
             // SAFETY: inside the region (asserted); `&mut self` on a closed slab is the only access.
-            let rows = unsafe {
-                std::slice::from_raw_parts_mut(self.region.pointer().add(start), layout.rows * bytes)
-            };
+            let rows = unsafe { std::slice::from_raw_parts_mut(self.region.pointer().add(start), layout.rows * bytes) };
             for (to, &from) in kept.iter().enumerate() {
                 assert!(to <= from, "kept rows ascend");
                 rows.copy_within(from * bytes..(from + 1) * bytes, to * bytes);
@@ -244,7 +242,10 @@ mod tests {
     #[test]
     fn rows_land_in_plan_order_in_every_view() {
         let (slab, layout) = filled();
-        assert_eq!(slab.view(&layout, 0, 4), [0; 6].iter().chain(&[1; 6]).chain(&[2; 6]).chain(&[3; 6]).copied().collect::<Vec<u8>>());
+        assert_eq!(
+            slab.view(&layout, 0, 4),
+            [0; 6].iter().chain(&[1; 6]).chain(&[2; 6]).chain(&[3; 6]).copied().collect::<Vec<u8>>()
+        );
         assert_eq!(slab.view(&layout, 1, 2), [100, 100, 100, 101, 101, 101]);
     }
 

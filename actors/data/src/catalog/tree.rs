@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use super::listing::Listing;
 use super::{Catalog, CatalogError, ClassFolder, ImageTree, Split, SplitFiles, counted, is_image_name};
 
+/// A class before it has a number: its name and files.
+type NamedClass = (String, Vec<PathBuf>);
+
 /// The tree under `root` whose splits are the given folders; `None` if no class folder holds an image.
 /// Classes are numbered in byte order of their names over all splits, so a class means the same in each.
 pub(super) fn find(root: &Path, splits: &[(Split, PathBuf)]) -> Result<Option<Catalog>, CatalogError> {
-    let mut found: Vec<(Split, Vec<(String, Vec<PathBuf>)>)> = Vec::new();
+    let mut found: Vec<(Split, Vec<NamedClass>)> = Vec::new();
     let mut names = BTreeSet::new();
     for (split, folder) in splits {
         let mut classes = Vec::new();
