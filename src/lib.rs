@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod exit;
 pub mod recipe;
+pub mod data_set;
 pub mod rules;
 pub mod run_spec;
 

@@ -1,0 +1,136 @@
+//! From `--data` to opened splits: finds shards (or draws the garden), indexes them, checks that splits don't overlap.
+//! Not here: the data formats themselves (`fastgarden-data`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fastgarden_data::catalog::{self, Catalog, Split};
+use fastgarden_data::columns::{Columns, find_overlap};
+use fastgarden_data::compression::InflateBudget;
+use fastgarden_data::example::FeatureNames;
+use fastgarden_data::garden::{self, GardenSpec};
+use fastgarden_data::index::{ErrorClass, Index, IndexError};
+
+use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::progress::{Progress, ProgressKind};
+use crate::recipe::{Data, Recipe};
+use crate::run_spec::DataSource;
+
+/// Pictures of the garden that `train` draws for itself: enough to learn from, few enough for two cores.
+const OWN_GARDEN: (u32, u32) = (4_160, 1_040);
+
+/// Feature names as the recipe gives them. The usual names mean "look for any of the usual names".
+pub fn features(data: &Data) -> FeatureNames {
+    let given = |name: &String, usual: &str| (name != usual).then(|| name.clone());
+    FeatureNames {
+        image: given(&data.image_feature, "image"),
+        label: given(&data.label_feature, "class"),
+        id: given(&data.id_feature, "id"),
+    }
+}
+
+/// The patterns to look for shards in; draws the garden where none were given and it isn't there yet.
+pub fn patterns(source: &DataSource, sizes_px: &[u32]) -> Result<Vec<String>, Failure> {
+    match source {
+        DataSource::Patterns(patterns) => Ok(patterns.clone()),
+        DataSource::Garden => Ok(vec![own_garden(sizes_px)?.to_string_lossy().into_owned()]),
+    }
+}
+
+/// The sizes of pictures a recipe reads.
+pub fn sizes_px(recipe: &Recipe) -> Vec<u32> {
+    let stages = recipe.stages.iter().map(|stage| stage.source_px);
+    let mut sizes: Vec<u32> = stages.chain([recipe.evaluation.source_px]).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+/// Finds a data set; class names given by file win over those found.
+pub fn find(patterns: &[String], source_px: Option<u32>, class_names: Option<&Path>) -> Result<Catalog, Failure> {
+    let mut found = catalog::find(patterns, source_px).or_usage()?;
+    if let Some(path) = class_names {
+        found.class_names = Some(catalog::read_class_names(path).or_usage()?);
+    }
+    Ok(found)
+}
+
+/// Indexes one split; a split that isn't there is a usage error.
+pub fn open(found: &Catalog, split: Split) -> Result<Arc<Index>, Failure> {
+    let files = found.split(split).ok_or_else(|| {
+        let sentence = format!("there are no {} shards in {}", split.name(), found.description);
+        Failure::usage(sentence, format!("give --data a folder with {}/ in it, or a second pattern", split.name()))
+    })?;
+    Index::open(files, &InflateBudget::default()).map(Arc::new).map_err(of_index)
+}
+
+/// The exit code that an index error means.
+pub fn of_index(error: IndexError) -> Failure {
+    let class = error.class();
+    let complaint = Complaint::new(error);
+    match class {
+        ErrorClass::Usage => Failure::Usage(complaint),
+        ErrorClass::BadData => Failure::BadData(complaint),
+        ErrorClass::Io => Failure::Run(complaint),
+    }
+}
+
+/// I-disjoint: refuses when a validation record is also a training record.
+pub fn refuse_overlap(train: &Index, validation: &Index, features: &FeatureNames) -> Result<(), Failure> {
+    let columns = |index: &Index| Columns::read(index, features).or_run();
+    let (of_train, of_validation) = (columns(train)?, columns(validation)?);
+    let Some(overlap) = find_overlap((train, &of_train), (validation, &of_validation)) else { return Ok(()) };
+    let place = |index: &Index, record| {
+        format!("{} at byte {}", index.shard_of(record).name, index.address(record).offset)
+    };
+    let cause = anyhow::anyhow!(
+        "a validation record is also a training record, by {}: {} and {}",
+        overlap.by,
+        place(train, overlap.train_record),
+        place(validation, overlap.validation_record)
+    );
+    Err(Failure::BadData(Complaint::new(cause).way_out("split the data again so that no record is in both splits")))
+}
+
+/// The user's cache folder of this program.
+fn cache_folder() -> Result<PathBuf, Failure> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("FASTGARDEN_CACHE") {
+        return Ok(folder);
+    }
+    let base = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    base.or_else(|| set("HOME").map(|home| home.join(".cache"))).map(|base| base.join("fastgarden")).ok_or_else(|| {
+        Failure::usage("there is no cache folder: neither FASTGARDEN_CACHE nor HOME is set", "set one, or give --data")
+    })
+}
+
+/// The garden in the cache folder, drawn on first use.
+fn own_garden(sizes_px: &[u32]) -> Result<PathBuf, Failure> {
+    let (train_records, validation_records) = OWN_GARDEN;
+    let folder = cache_folder()?.join(format!("garden-{train_records}-{validation_records}"));
+    let spec = GardenSpec { sizes_px: sizes_px.to_vec(), train_records, validation_records, ..GardenSpec::default() };
+    draw_garden(&spec, &folder)?;
+    Ok(folder)
+}
+
+/// Draws a garden, telling about it. Does nothing where it is finished already.
+pub fn draw_garden(spec: &GardenSpec, folder: &Path) -> Result<garden::GardenSummary, Failure> {
+    let progress = Progress::new(ProgressKind::Auto);
+    let progress = std::sync::Mutex::new((progress, std::time::Instant::now(), false));
+    let told = |done: u64, total: u64| {
+        let mut held = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (progress, since, begun) = &mut *held;
+        if !std::mem::replace(begun, true) {
+            progress.note(&format!("drawing the garden, {total} pictures, once: {}", folder.display()));
+            progress.start_phase(1, 1, 1, 1, "draw", total);
+        }
+        progress.update(done, None, done as f64 / since.elapsed().as_secs_f64().max(1e-9), 0.0);
+    };
+    let summary = garden::write(spec, folder, &told).map_err(of_garden)?;
+    progress.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).0.finish();
+    Ok(summary)
+}
+
+fn of_garden(error: garden::GardenError) -> Failure {
+    Failure::Usage(Complaint::new(error))
+}
