@@ -3,12 +3,15 @@
 
 use crate::cli::Command;
 use crate::exit::Failure;
-use crate::recipes_command;
+use crate::{bench_command, evaluate_command, recipes_command, train_command};
 
 /// Runs one command to its end.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Recipes(command) => recipes_command::run(&command),
+        Command::Train(args) => train_command::run(&args),
+        Command::Evaluate(args) => evaluate_command::run(&args),
+        Command::Bench(args) => bench_command::run(&args),
         _ => Err(Failure::usage("this command is not built yet", "use `recipes`")),
     }
 }

@@ -6,7 +6,6 @@
 pub mod cli;
 pub mod exit;
 pub mod recipe;
-pub mod data_set;
 pub mod rules;
 pub mod run_spec;
 
@@ -22,3 +21,9 @@ pub mod telemetry;
 
 // Commands, from parsed arguments to an exit code.
 pub mod commands;
+pub mod data_set;
+pub mod transforms;
+pub mod interrupt;
+pub mod train_command;
+pub mod evaluate_command;
+pub mod bench_command;

@@ -52,6 +52,7 @@ pub mod tell;
 pub mod failure;
 pub mod sabotage;
 pub mod observe;
+pub mod ceiling;
 
 // What was consumed, provably.
 pub mod batch_hash;

@@ -24,7 +24,7 @@ use fastgarden_data::tell::tell;
 pub use evaluate::evaluate;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 pub use spec::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
-pub use state::saved_cpu_threads;
+pub use state::cpu_threads_of;
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

@@ -125,10 +125,9 @@ struct QuarantineLine<'a> {
     detail: &'a str,
 }
 
-/// The number of threads a run was begun with, if it has a valid checkpoint.
-pub fn saved_cpu_threads(folder: &Path) -> Option<i32> {
-    let newest = checkpoint::newest_valid(&folder.join("checkpoints")).ok()?.found?;
-    serde_json::from_value::<Progress>(newest.meta).ok().map(|progress| progress.cpu_threads)
+/// The number of libtorch threads that a run was begun with, as its checkpoint says.
+pub fn cpu_threads_of(loaded: &Loaded) -> Option<i32> {
+    serde_json::from_value::<Progress>(loaded.meta.clone()).ok().map(|progress| progress.cpu_threads)
 }
 
 impl RunState {

@@ -1,0 +1,78 @@
+//! The most this machine could do: the pipeline's own stage functions in a bare loop, without actors, order or batches.
+//! Not for: making batches. `bench` holds the pipeline against this number.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::augmenter::Augmenter;
+use crate::chunk::{Chunk, ChunkRow, RowState};
+use crate::decoder::Decoder;
+use crate::failure::PipelineError;
+use crate::limits::{CHUNK_ROWS_MAX, VIEWS_MAX};
+use crate::phase::{Phase, PhaseSpec};
+use crate::reader::Reader;
+use crate::slab::{Heap, Layout, Rows, Slab};
+use crate::worker::StageWork;
+
+/// Images a second of `threads` threads that each read, decode and augment chunks of the plan over and over for `time`.
+pub fn images_per_s(spec: &PhaseSpec, threads: usize, time: Duration) -> Result<f64, PipelineError> {
+    let views = spec.views.iter().map(|view| view.size).collect();
+    let layout = Arc::new(Layout::new(CHUNK_ROWS_MAX, views));
+    let phase = Arc::new(Phase { spec: spec.clone(), number: 0, layout });
+    let (next_chunk, images) = (AtomicU64::new(0), AtomicU64::new(0));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let looper = || work(&phase, &next_chunk, &images, begun + time);
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(looper)).collect();
+        threads.into_iter().try_for_each(|thread| match thread.join() {
+            Ok(worked) => worked,
+            Err(_) => Err(PipelineError::Bug("a thread of the bare loop panicked".to_owned())),
+        })
+    })?;
+    Ok(images.load(Relaxed) as f64 / begun.elapsed().as_secs_f64())
+}
+
+fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant) -> Result<(), PipelineError> {
+    let no_memory =
+        |error: std::io::Error| PipelineError::NoMemory { bytes: phase.layout.bytes() as u64, cause: error.to_string() };
+    let (mut reader, mut decoder, mut augmenter) = (Reader, Decoder::default(), Augmenter);
+    let mut slab = Slab::allocate(&Heap, phase.layout.bytes()).map_err(no_memory)?;
+    let mut encoded = Vec::new();
+    while Instant::now() < until {
+        let mut open = slab.open(Arc::clone(&phase.layout));
+        let rows = open.lend(CHUNK_ROWS_MAX);
+        drop(open);
+        let mut chunk = chunk(phase, next.fetch_add(1, Relaxed), rows, encoded);
+        reader.run(&mut chunk)?;
+        decoder.run(&mut chunk)?;
+        augmenter.run(&mut chunk)?;
+        images.fetch_add(chunk.rows.len() as u64, Relaxed);
+        encoded = chunk.encoded;
+        slab = Slab::close(vec![chunk.slab_rows]);
+    }
+    Ok(())
+}
+
+/// The number-th chunk of an endless walk round the plan.
+fn chunk(phase: &Arc<Phase>, number: u64, slab_rows: Rows, mut encoded: Vec<u8>) -> Chunk {
+    let plan = &phase.spec.plan;
+    encoded.clear();
+    let rows = (0..CHUNK_ROWS_MAX as u64)
+        .map(|row| {
+            let ticket = plan.ticket((number * CHUNK_ROWS_MAX as u64 + row) % plan.tickets());
+            let (seq, record, state) = (ticket.seq, ticket.record, RowState::Issued);
+            ChunkRow { seq, record, state, image: 0..0, label: -1, hashes: [0; VIEWS_MAX], panics: 0 }
+        })
+        .collect();
+    Chunk {
+        phase: Arc::clone(phase),
+        batch: number,
+        slab_rows,
+        rows,
+        encoded,
+        encoded_bytes: 0,
+        at: 0,
+        queued_at: Instant::now(),
+    }
+}

@@ -1,0 +1,142 @@
+//! `evaluate`: the accuracy of a checkpoint, by the same actors and the same arithmetic as in training.
+//! Not here: the validation phase itself (`fastgarden-train`).
+
+use std::path::{Path, PathBuf};
+
+use fastgarden_data::catalog::Split;
+use fastgarden_data::picture::DecodeMode;
+use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
+use fastgarden_data::slab::Layout;
+use fastgarden_train::checkpoint::{self, CheckpointError, Loaded};
+use fastgarden_train::device;
+use fastgarden_train::metric::Tally;
+use fastgarden_train::net::Net;
+use fastgarden_train::net::xresnet::XResNet;
+use fastgarden_train::trainer::{self, EvaluationSpec, SplitSpec, TrainError};
+use tch::{Device, Kind};
+
+use crate::cli::{EvaluateArgs, Format};
+use crate::data_set;
+use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::interrupt::Interrupts;
+use crate::recipe::Recipe;
+use crate::rules::grouped;
+use crate::run_spec::{DataSource, PoolSizes};
+use crate::series;
+use crate::train_command::{evaluation, net, of_train};
+use crate::transforms;
+
+/// Runs the command.
+pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    let device = device::choose(&args.device).or_usage()?;
+    let interrupts = Interrupts::listen()?;
+    let loaded = load(&args.checkpoint)?;
+    let recipe = recipe_of(&loaded.path)?;
+    let net = build(&recipe, &loaded, device)?;
+    let features = data_set::features(&recipe.data);
+    let source = DataSource::from_patterns(&args.data.data)?;
+    let patterns = data_set::patterns(&source, &data_set::sizes_px(&recipe))?;
+    let class_names = args.data.class_names.as_deref();
+    let found = data_set::find(&patterns, Some(recipe.evaluation.source_px), class_names)?;
+    let index = data_set::open(&found, Split::Validation)?;
+    let classes = i64::from(recipe.data.classes);
+    let bad_records_max = recipe.data.bad_records.allowed(u64::from(index.len()));
+    let split = SplitSpec { index, features, decode: DecodeMode::Strict, classes };
+    let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
+    let spec = evaluation(&recipe, split, rows);
+    let tally = judge(&net, &spec, device, &recipe, PoolSizes::from(&args.pools), bad_records_max, &interrupts)?;
+    print(args.format, &loaded.path, &recipe, &tally)
+}
+
+/// A checkpoint's folder, or the newest checkpoint of a run's.
+fn load(path: &Path) -> Result<Loaded, Failure> {
+    if !path.is_dir() {
+        let sentence = format!("{} is no folder", path.display());
+        return Err(Failure::usage(sentence, "name a checkpoint such as runs/<series>/seed-1/checkpoints/5-320"));
+    }
+    let of_run = path.join("checkpoints");
+    if !of_run.is_dir() {
+        return checkpoint::read(path).map_err(of_checkpoint);
+    }
+    let newest = checkpoint::newest_valid(&of_run).map_err(of_checkpoint)?;
+    newest.found.ok_or_else(|| {
+        Failure::usage(format!("{} holds no valid checkpoint", of_run.display()), "name another run, or train on with --resume")
+    })
+}
+
+fn of_checkpoint(error: CheckpointError) -> Failure {
+    match error {
+        CheckpointError::Io { .. } | CheckpointError::Damaged { .. } => Failure::Run(Complaint::new(error)),
+        _ => Failure::Usage(Complaint::new(error)),
+    }
+}
+
+/// The recipe of the series that a checkpoint lies in.
+fn recipe_of(checkpoint: &Path) -> Result<Recipe, Failure> {
+    let whole = checkpoint.canonicalize().unwrap_or_else(|_| checkpoint.to_owned());
+    let series: Option<PathBuf> = whole.ancestors().find(|folder| folder.join("recipe.toml").is_file()).map(Path::to_owned);
+    let series = series.ok_or_else(|| {
+        let sentence = format!("there is no recipe.toml above {}", checkpoint.display());
+        Failure::usage(sentence, "leave checkpoints in the folder of their series, or copy its recipe.toml along")
+    })?;
+    series::read_recipe(&series)
+}
+
+fn build(recipe: &Recipe, loaded: &Loaded, device: Device) -> Result<XResNet, Failure> {
+    if let Some(threads) = trainer::cpu_threads_of(loaded) {
+        tch::set_num_threads(threads);
+    }
+    let built = XResNet::new(&net(&recipe.net), device, Kind::Float);
+    checkpoint::load_into(built.state(), loaded).map_err(of_checkpoint)?;
+    Ok(built)
+}
+
+fn judge(
+    net: &XResNet,
+    spec: &EvaluationSpec,
+    device: Device,
+    recipe: &Recipe,
+    pools: PoolSizes,
+    bad_records_max: u64,
+    interrupts: &Interrupts,
+) -> Result<Tally, Failure> {
+    let slab_bytes = Layout::new(spec.batch_rows, vec![spec.view.size]).bytes();
+    let options = transforms::pipeline_options(&pools, &recipe.execution, slab_bytes, spec.batch_rows);
+    let pipeline = Pipeline::start(PipelineOptions { bad_records_max, ..options }).map_err(|error| of_train(error.into()))?;
+    let channels_last = matches!(device, Device::Cuda(_));
+    let told = |_: u64, batch: &fastgarden_data::batch::Batch| {
+        for row in batch.quarantined() {
+            eprintln!("quarantined {}", spec.split.index.fault(row.record, fastgarden_data::fault::BadBytes {
+                kind: row.kind,
+                detail: row.detail.clone(),
+            }));
+        }
+        Ok::<_, TrainError>(())
+    };
+    let judged = trainer::evaluate(net, spec, &pipeline, device, channels_last, &interrupts.commands, told);
+    judged.map_err(of_train)?.ok_or_else(|| {
+        let signal = interrupts.received().unwrap_or(crate::exit::Signal::Interrupt);
+        Failure::Interrupted { signal, resume_command: None }
+    })
+}
+
+fn print(format: Format, checkpoint: &Path, recipe: &Recipe, tally: &Tally) -> Result<(), Failure> {
+    let records = tally.examples + tally.quarantined;
+    let text = match format {
+        Format::Json => {
+            let document = serde_json::json!({
+                "checkpoint": checkpoint, "recipe": recipe.name, "accuracy": tally.accuracy(),
+                "valid_loss": tally.mean_loss(), "records": records, "quarantined": tally.quarantined,
+                "full_set": recipe.evaluation.limit == 0,
+            });
+            format!("{document:#}\n")
+        }
+        Format::Text => {
+            let accuracy = 100.0 * tally.accuracy().unwrap_or(0.0);
+            let loss = tally.mean_loss().map(|loss| format!(", loss {loss:.4}")).unwrap_or_default();
+            let bad = if tally.quarantined > 0 { format!(" ({} unreadable, counted as wrong)", tally.quarantined) } else { String::new() };
+            format!("accuracy {accuracy:.2} %{loss} over {} records{bad}\n", grouped(records))
+        }
+    };
+    std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()).map_err(Failure::from)
+}

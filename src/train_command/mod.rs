@@ -1,0 +1,96 @@
+//! `train`: one recipe, one run a seed, one report.
+//! Not here: training (`fastgarden-train`) or batches (`fastgarden-data`).
+
+mod plan;
+mod show;
+mod summary;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crossbeam_channel::bounded;
+use fastgarden_data::failure::PipelineError;
+use fastgarden_data::pipeline::Pipeline;
+use fastgarden_train::device;
+use fastgarden_train::trainer::{EVENTS_MAX, Run, RunEnd, RunResult, TrainError, TrainSpec, Trainer};
+
+use crate::cli::TrainArgs;
+use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::interrupt::Interrupts;
+use crate::progress::{Progress, ProgressKind};
+use crate::run_spec::RunSpec;
+use crate::series::Series;
+use plan::Prepared;
+pub use plan::{evaluation, net};
+pub use summary::peak_memory_bytes;
+
+/// Runs the command.
+pub fn run(args: &TrainArgs) -> Result<(), Failure> {
+    let spec = RunSpec::from_args(args)?;
+    let device = device::choose(&spec.device).or_usage()?;
+    let interrupts = Interrupts::listen()?;
+    let prepared = Prepared::new(&spec, device)?;
+    let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
+    let mut progress = Progress::new(ProgressKind::Auto);
+    for line in prepared.headlines(&spec, &series) {
+        progress.note(&line);
+    }
+    interrupts.arm();
+    let mut results = Vec::new();
+    for (position, &seed) in spec.seeds.iter().enumerate() {
+        let folder = series.run_folder(seed);
+        std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
+        let run = prepared.run(&spec, seed, folder);
+        let ended = run_one(&prepared, run, &interrupts, &mut progress, (position + 1, spec.seeds.len()));
+        match ended.map_err(of_train)? {
+            RunEnd::Finished(result) => results.push((seed, result)),
+            RunEnd::Stopped { .. } => {
+                progress.finish();
+                summary::write(&spec, &series, &prepared, &results)?;
+                let signal = interrupts.received().unwrap_or(crate::exit::Signal::Interrupt);
+                return Err(Failure::Interrupted { signal, resume_command: Some(spec.resume_command()) });
+            }
+        }
+        // After every run, so that a failure in a later one loses nothing of the earlier ones.
+        summary::write(&spec, &series, &prepared, &results)?;
+    }
+    progress.finish();
+    summary::print(&spec, &series, &prepared, &results)
+}
+
+/// One run from its pipeline's start to its end.
+fn run_one(
+    prepared: &Prepared,
+    spec: TrainSpec,
+    interrupts: &Interrupts,
+    progress: &mut Progress,
+    run_of_runs: (usize, usize),
+) -> Result<RunEnd, TrainError> {
+    let pipeline = Arc::new(Pipeline::start(prepared.pipeline_options())?);
+    let (events, told) = bounded(EVENTS_MAX);
+    let (reply, answer) = bounded(1);
+    let epochs = spec.stages.iter().map(|stage| stage.epochs).sum();
+    let commands = interrupts.commands.clone();
+    let run = Run { spec: Box::new(spec), pipeline: Arc::clone(&pipeline), commands, events, reply };
+    Trainer::run(&pipeline, run)?;
+    show::until_the_end(&told, &pipeline.observer(), progress, run_of_runs, epochs);
+    // The events end when the trainer has let go of its sender: the answer is there, or never comes.
+    answer.recv().unwrap_or(Err(TrainError::Pipeline(PipelineError::Stopped)))
+}
+
+/// The exit code that a failed run means.
+pub fn of_train(error: TrainError) -> Failure {
+    match &error {
+        TrainError::Pipeline(PipelineError::TooManyBadRecords { .. }) => Failure::BadData(Complaint::new(error)),
+        TrainError::Misfit { .. } => Failure::Usage(Complaint::new(error)),
+        _ => Failure::Run(Complaint::new(error)),
+    }
+}
+
+fn unwritable(folder: &Path, error: std::io::Error) -> Failure {
+    let cause = anyhow::Error::new(error).context(format!("cannot use the output folder {}", folder.display()));
+    Failure::Usage(Complaint::new(cause).way_out("name a folder you can write to with --out"))
+}
+
+/// Finished runs with their seeds.
+type Results = [(u64, RunResult)];

@@ -1,0 +1,280 @@
+//! From a checked description to everything a run needs: opened data, transforms, limits, the ledger's first line.
+//! Not here: running it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fastgarden_data::catalog::Split;
+use fastgarden_data::example::FeatureNames;
+use fastgarden_data::fingerprint::decoder_fingerprint;
+use fastgarden_data::index::Index;
+use fastgarden_data::limits::{BAD_RECORDS_MIN, CHUNK_ROWS_MAX};
+use fastgarden_data::picture::DecodeMode;
+use fastgarden_data::pipeline::PipelineOptions;
+use fastgarden_data::plan::hex;
+use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
+use fastgarden_train::net::xresnet::XResNetSpec;
+use fastgarden_train::optimizer::{AdamWOptions, SgdOptions};
+use fastgarden_train::schedule::Schedule;
+use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
+use tch::Device;
+
+use crate::data_set;
+use crate::exit::{Complaint, Failure};
+use crate::recipe::{self, Net, Optimizer, OptimizerState, Recipe};
+use crate::rules::{Rules, grouped};
+use crate::run_spec::{DataSource, PoolSizes, RunSpec};
+use crate::series::Series;
+use crate::transforms;
+
+/// A series, ready to run.
+pub struct Prepared {
+    /// One training split per recipe stage (often the same).
+    train: Vec<Arc<Index>>,
+    /// What accuracy is measured on.
+    validation: Arc<Index>,
+    features: FeatureNames,
+    description: String,
+    device: Device,
+    bad_records_max: u64,
+    pools: PoolSizes,
+    recipe: Recipe,
+    /// Whether the data is the synthetic garden.
+    pub on_garden: bool,
+}
+
+impl Prepared {
+    /// Opens the data, checks that the splits are disjoint and the losses of framing within the budget.
+    pub fn new(spec: &RunSpec, device: Device) -> Result<Self, Failure> {
+        let recipe = spec.recipe.clone();
+        let features = data_set::features(&recipe.data);
+        let patterns = data_set::patterns(&spec.data, &data_set::sizes_px(&recipe))?;
+        let mut opened: Vec<(u32, Arc<Index>)> = Vec::new();
+        let mut description = String::new();
+        for stage in &recipe.stages {
+            if !opened.iter().any(|(px, _)| *px == stage.source_px) {
+                let found = data_set::find(&patterns, Some(stage.source_px), spec.class_names.as_deref())?;
+                opened.push((stage.source_px, data_set::open(&found, Split::Train)?));
+                description = found.description;
+            }
+        }
+        let found = data_set::find(&patterns, Some(recipe.evaluation.source_px), spec.class_names.as_deref())?;
+        let validation = data_set::open(&found, Split::Validation)?;
+        for (_, train) in &opened {
+            data_set::refuse_overlap(train, &validation, &features)?;
+        }
+        let indexes: Vec<&Index> = opened.iter().map(|(_, index)| &**index).chain([&*validation]).collect();
+        let bad_records_max = budget(&recipe, &indexes)?;
+        refuse_empty_epochs(&recipe, &opened, &spec.rules)?;
+        let of_stage = |px| opened.iter().find(|(of, _)| *of == px).map(|(_, index)| Arc::clone(index));
+        let train = recipe.stages.iter().filter_map(|stage| of_stage(stage.source_px)).collect();
+        let on_garden = spec.data == DataSource::Garden;
+        let pools = spec.pools;
+        Ok(Self { train, validation, features, description, device, bad_records_max, pools, recipe, on_garden })
+    }
+
+    /// What is about to happen, in a few lines.
+    pub fn headlines(&self, spec: &RunSpec, series: &Series) -> Vec<String> {
+        let records = |index: &Index| grouped(u64::from(index.len()));
+        let (train, validation) = (records(&self.train[0]), records(&self.validation));
+        let device = match self.device {
+            Device::Cuda(number) => format!("GPU {number}"),
+            _ => format!("CPU, {} threads", self.cpu_threads()),
+        };
+        let (word, folder) = (if series.is_resumed() { "resuming" } else { "in" }, series.folder().display());
+        let mut lines = vec![
+            format!("recipe  {}: {}", spec.recipe.name, spec.recipe.summary),
+            format!("data    {train} train, {validation} val: {}", self.description),
+            format!("run     {} on {device}; {word} {folder}", runs(spec.seeds.len())),
+        ];
+        let faults = self.train.iter().chain([&self.validation]).flat_map(|index| index.faults());
+        lines.extend(faults.map(|fault| format!("warning {fault}")));
+        lines.dedup();
+        lines
+    }
+
+    /// Validation records, and whether the recipe scores them all.
+    pub fn validation_records(&self) -> (u64, bool) {
+        let all = u64::from(self.validation.len());
+        let limit = self.recipe.evaluation.limit;
+        if limit == 0 || limit >= all { (all, true) } else { (limit, false) }
+    }
+
+    /// How to build a run's pipeline.
+    pub fn pipeline_options(&self) -> PipelineOptions {
+        let stages = self.recipe.stages.iter().map(|stage| (transforms::stage_view(stage), stage.batch_size));
+        let evaluation = (transforms::evaluation_view(&self.recipe.evaluation), self.evaluation_rows());
+        let geometries: Vec<_> = stages.chain([evaluation]).collect();
+        let bytes = |(view, rows): &(fastgarden_data::ticket::Transform, usize)| {
+            fastgarden_data::slab::Layout::new(*rows, vec![view.size]).bytes()
+        };
+        let slab_bytes = geometries.iter().map(bytes).max().unwrap_or(0);
+        let rows_max = geometries.iter().map(|(_, rows)| *rows).max().unwrap_or(CHUNK_ROWS_MAX);
+        let options = transforms::pipeline_options(&self.pools, &self.recipe.execution, slab_bytes, rows_max);
+        let slabs_extra = usize::from(matches!(self.device, Device::Cuda(_)));
+        PipelineOptions { bad_records_max: self.bad_records_max, slabs_extra, ..options }
+    }
+
+    fn evaluation_rows(&self) -> usize {
+        self.recipe.stages.last().map_or(1, |stage| stage.batch_size)
+    }
+
+    fn cpu_threads(&self) -> i32 {
+        match self.recipe.execution.cpu_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from) as i32,
+            threads => threads as i32,
+        }
+    }
+
+    /// One run of the series.
+    pub fn run(&self, spec: &RunSpec, seed: u64, folder: PathBuf) -> TrainSpec {
+        let recipe = &self.recipe;
+        let cap = spec.rules.examples_per_epoch;
+        let split = |index: &Arc<Index>| self.split(index);
+        let stages: Vec<StageSpec> = recipe
+            .stages
+            .iter()
+            .zip(&self.train)
+            .map(|(stage, index)| stage_spec(stage, split(index), &recipe.optimizer))
+            .collect();
+        let opening = self.opening(spec, seed, &stages, cap);
+        TrainSpec {
+            net: net(&recipe.net),
+            device: self.device,
+            channels_last: matches!(self.device, Device::Cuda(_)),
+            optimizer: optimizer(&recipe.optimizer),
+            label_smoothing: recipe.label_smoothing,
+            stages,
+            evaluation: Some(evaluation(recipe, split(&self.validation), self.evaluation_rows())),
+            seed,
+            cap,
+            max_steps: spec.max_steps,
+            cpu_threads: self.cpu_threads(),
+            checkpoint: CheckpointSpec {
+                every_steps: recipe.checkpoint.every_steps,
+                every_seconds: recipe.checkpoint.every_seconds,
+                keep: recipe.checkpoint.keep as usize,
+            },
+            folder,
+            opening,
+        }
+    }
+
+    fn split(&self, index: &Arc<Index>) -> SplitSpec {
+        SplitSpec {
+            index: Arc::clone(index),
+            features: self.features.clone(),
+            decode: DecodeMode::Strict,
+            classes: i64::from(self.recipe.data.classes),
+        }
+    }
+
+    fn opening(&self, spec: &RunSpec, seed: u64, stages: &[StageSpec], cap: Option<u64>) -> Opening {
+        let ledger_stage = |stage: &StageSpec| LedgerStage {
+            epochs: stage.epochs,
+            batch_size: stage.batch_rows as u32,
+            drop_last: stage.drop_last,
+        };
+        Opening {
+            version: fastgarden_data::ledger::LEDGER_VERSION,
+            recipe_hash: self.recipe.hash(),
+            rules_hash: spec.rules.hash(),
+            cap,
+            stages: stages.iter().map(ledger_stage).collect(),
+            max_steps: spec.max_steps,
+            data_fingerprint: hex(&self.train[0].fingerprint()),
+            validation_fingerprint: hex(&self.validation.fingerprint()),
+            decoder_fingerprint: decoder_fingerprint("pil"),
+            seed,
+            plan_hash: stages[0].plan(seed, 1, cap).hash(),
+            parent: None,
+        }
+    }
+}
+
+fn runs(count: usize) -> String {
+    if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
+}
+
+/// The bad-record budget; refuses at once when the framing alone has lost more.
+fn budget(recipe: &Recipe, indexes: &[&Index]) -> Result<u64, Failure> {
+    let mut least = u64::MAX;
+    for index in indexes {
+        let allowed = recipe.data.bad_records.allowed(u64::from(index.len()));
+        let missing = index.missing_records();
+        if missing > allowed {
+            let first = index.faults().first().map(|fault| format!("; first, {fault}")).unwrap_or_default();
+            let cause = anyhow::anyhow!("{missing} records are missing, {allowed} may be{first}");
+            let way_out = "list everything with `data verify`, mend the shards, or raise data.bad_records";
+            return Err(Failure::BadData(Complaint::new(cause).way_out(way_out)));
+        }
+        least = least.min(allowed);
+    }
+    Ok(if least == u64::MAX { BAD_RECORDS_MIN } else { least })
+}
+
+/// A stage whose epochs have no whole batch would train nothing at all.
+fn refuse_empty_epochs(recipe: &Recipe, opened: &[(u32, Arc<Index>)], rules: &Rules) -> Result<(), Failure> {
+    for (number, stage) in recipe.stages.iter().enumerate() {
+        let records = opened.iter().find(|(px, _)| *px == stage.source_px).map_or(0, |(_, index)| u64::from(index.len()));
+        let tickets = records.min(rules.examples_per_epoch.unwrap_or(u64::MAX));
+        if stage.drop_last && tickets < stage.batch_size as u64 {
+            let size = stage.batch_size;
+            let sentence = format!("stage.{number} has {tickets} examples an epoch: not one whole batch of {size}");
+            let way_out = format!("--set stage.{number}.batch_size={}, or drop_last=false", tickets.max(1));
+            return Err(Failure::usage(sentence, way_out));
+        }
+    }
+    Ok(())
+}
+
+fn stage_spec(stage: &recipe::Stage, train: SplitSpec, optimizer: &Optimizer) -> StageSpec {
+    let (Optimizer::Sgd { lr, .. } | Optimizer::AdamW { lr, .. }) = *optimizer;
+    StageSpec {
+        epochs: stage.epochs,
+        train,
+        batch_rows: stage.batch_size,
+        drop_last: stage.drop_last,
+        sampler: transforms::sampler(stage.sampler),
+        views: vec![transforms::stage_view(stage)],
+        lr,
+        schedule: match stage.schedule {
+            recipe::Schedule::Constant => Schedule::Constant,
+            recipe::Schedule::FlatCos { flat_share } => Schedule::flat_cos(flat_share),
+        },
+        reset_optimizer: stage.optimizer_state == OptimizerState::Reset,
+    }
+}
+
+/// The evaluation of a recipe over a split.
+pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> EvaluationSpec {
+    let limit = recipe.evaluation.limit;
+    EvaluationSpec {
+        split,
+        view: transforms::evaluation_view(&recipe.evaluation),
+        batch_rows,
+        limit: (limit > 0).then_some(limit),
+        label_smoothing: recipe.label_smoothing,
+    }
+}
+
+/// The net of a recipe.
+pub fn net(net: &Net) -> XResNetSpec {
+    XResNetSpec {
+        stem_widths: net.stem_widths.map(i64::from),
+        layers: net.layers.iter().map(|&blocks| i64::from(blocks)).collect(),
+        expansion: i64::from(net.block.expansion()),
+        outputs: i64::from(net.outputs),
+    }
+}
+
+fn optimizer(optimizer: &Optimizer) -> OptimizerSpec {
+    match *optimizer {
+        Optimizer::Sgd { momentum, weight_decay, .. } => {
+            OptimizerSpec::Sgd(SgdOptions { momentum, weight_decay, nesterov: false })
+        }
+        Optimizer::AdamW { beta1, beta2, eps, weight_decay, .. } => {
+            OptimizerSpec::AdamW(AdamWOptions { betas: (beta1, beta2), eps, weight_decay })
+        }
+    }
+}

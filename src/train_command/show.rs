@@ -1,0 +1,110 @@
+//! The trainer's events on the screen.
+//! Not here: how a bar or a table looks.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use fastgarden_data::pipeline::Observer;
+use fastgarden_proto::observe::Snapshot;
+use fastgarden_train::trainer::{EpochRecord, Event};
+
+use crate::epoch_table::EpochRow;
+use crate::progress::Progress;
+use crate::rules::grouped;
+
+/// Time between two looks at the pipeline.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Quarantined records that are told one by one.
+const TOLD_MAX: u64 = 10;
+
+struct Screen<'a> {
+    observer: &'a Observer,
+    begun: Instant,
+    done_before: u64,
+    before: Option<Snapshot>,
+    looked_at: Instant,
+    input_wait_share: f64,
+    quarantined: u64,
+}
+
+/// Shows events until there are no more.
+pub fn until_the_end(
+    events: &Receiver<Event>,
+    observer: &Observer,
+    progress: &mut Progress,
+    (run, runs): (usize, usize),
+    epochs: u32,
+) {
+    let now = Instant::now();
+    let mut screen = Screen {
+        observer,
+        begun: now,
+        done_before: 0,
+        before: None,
+        looked_at: now,
+        input_wait_share: 0.0,
+        quarantined: 0,
+    };
+    for event in events {
+        match event {
+            Event::Resumed { step, discarded } => progress.note(&resumed(step, discarded)),
+            Event::Phase { epoch, trains, done, total } => {
+                progress.start_phase(run, runs, epoch, epochs, if trains { "train" } else { "validate" }, total);
+                screen.begin(done);
+            }
+            Event::Batch { done, loss } => {
+                let rate = screen.look(done);
+                progress.update(done, loss, rate, screen.input_wait_share);
+            }
+            Event::Quarantined { what } => {
+                screen.quarantined += 1;
+                match screen.quarantined {
+                    1..=TOLD_MAX => progress.note(&format!("quarantined {what}")),
+                    number if number == TOLD_MAX + 1 => progress.note("more quarantined records: see quarantine.jsonl"),
+                    _ => {}
+                }
+            }
+            Event::Epoch(record) => progress.epoch_done(&row(&record)),
+        }
+    }
+}
+
+fn resumed(step: u64, discarded: u64) -> String {
+    match discarded {
+        0 => format!("resumed at step {}", grouped(step)),
+        _ => format!("resumed at step {}; {} later steps had not been saved and are made again", grouped(step), grouped(discarded)),
+    }
+}
+
+impl Screen<'_> {
+    fn begin(&mut self, done: u64) {
+        self.begun = Instant::now();
+        self.looked_at = self.begun;
+        self.done_before = done;
+        self.before = self.observer.observe();
+        self.input_wait_share = 0.0;
+    }
+
+    /// Images a second of this phase; now and then also a fresh look at who waits for whom.
+    fn look(&mut self, done: u64) -> f64 {
+        if self.looked_at.elapsed() >= LOOK_EVERY
+            && let (Some(from), Some(to)) = (&self.before, &self.observer.observe())
+        {
+            self.looked_at = Instant::now();
+            self.input_wait_share = fastgarden_data::observe::Window { from, to }.consumer_wait_share();
+        }
+        done.saturating_sub(self.done_before) as f64 / self.begun.elapsed().as_secs_f64().max(1e-9)
+    }
+}
+
+fn row(record: &EpochRecord) -> EpochRow {
+    EpochRow {
+        epoch: record.epoch,
+        train_loss: Some(record.train_loss),
+        valid_loss: record.valid_loss,
+        accuracy: record.accuracy,
+        images_per_s: Some(record.images_per_s),
+        input_wait_share: Some(record.input_wait_share),
+        seconds: record.seconds,
+    }
+}
