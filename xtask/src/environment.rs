@@ -21,7 +21,8 @@ impl Environment {
         let own_libtorch = root.join(crate::link::NAME);
         let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
         let variables = std::env::vars_os()
-            .filter(|(name, value)| !is_set_by_cargo(name) && !(name == "LIBTORCH" && Path::new(value) == own_libtorch))
+            .filter(|(name, _)| !is_set_by_cargo(name))
+            .filter(|(name, value)| name != "LIBTORCH" || Path::new(value) != own_libtorch)
             .collect();
         Self { variables, cargo }
     }
