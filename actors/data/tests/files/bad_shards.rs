@@ -192,7 +192,7 @@ fn damaged_compression_keeps_what_came_before_it() {
     let whole = zlib(&shard_of(&payloads));
     let index = report_one("00-8x8-200.tfrec", &whole[..whole.len() - 100]);
     assert_eq!(faults(&index), [(FaultKind::DamagedCompression, None)]);
-    assert!(index.len() > 0);
+    assert!(!index.is_empty());
     assert_eq!(u64::from(index.len()) + index.missing_records(), 200);
 }
 

@@ -71,7 +71,7 @@ fn patterns_and_single_files_are_split_by_name_and_folder() {
     let root = tempfile::tempdir().unwrap();
     touch(root.path(), &["a/train/0.tfrec", "a/val/1.tfrec", "a/val/.hidden.tfrec", "a/val/2.tfrec.tmp", "b/3.tfrec"]);
     let pattern = root.path().join("a/*/*").to_string_lossy().into_owned();
-    let found = find(&[pattern.clone()], None).unwrap();
+    let found = find(std::slice::from_ref(&pattern), None).unwrap();
     assert_eq!(
         (names(&found, Split::Train), names(&found, Split::Validation)),
         (vec!["0.tfrec".into()], vec!["1.tfrec".into()])
