@@ -32,8 +32,6 @@ use crate::transforms;
 const SECONDS: u64 = 5;
 /// Batches whose chain is reported.
 const HASHED_BATCHES: u64 = 32;
-/// Rows of a batch without a recipe.
-const BATCH_ROWS: usize = 64;
 
 /// The work that is measured.
 struct Work {
@@ -75,26 +73,27 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
 
 impl Work {
     fn new(args: &BenchArgs) -> Result<Self, Failure> {
-        let recipe = args.recipe.recipe.as_deref().map(|name| Recipe::load(name, &args.recipe.set)).transpose().or_usage()?;
+        let recipe =
+            args.recipe.recipe.as_deref().map(|name| Recipe::load(name, &args.recipe.set)).transpose().or_usage()?;
         if recipe.is_none() && !args.recipe.set.is_empty() {
             return Err(Failure::usage("--set changes a recipe, and none is named", "add --recipe seedling"));
         }
         let stage = recipe.as_ref().map(|recipe| recipe.stages[0]);
-        let source_px = stage.map_or(224, |stage| stage.source_px);
+        let source_px = stage.map_or(transforms::BENCH_INPUT_PX, |stage| stage.source_px);
         let source = DataSource::from_patterns(&args.data.data)?;
         let patterns = data_set::patterns(&source, &[source_px])?;
         let found = data_set::find(&patterns, Some(source_px), args.data.class_names.as_deref())?;
         let index = data_set::open(&found, Split::Train)?;
         let view = stage.map_or_else(transforms::bench_view, |stage| transforms::stage_view(&stage));
         let sampler = stage.map_or(Sampler::Shuffled, |stage| transforms::sampler(stage.sampler));
-        let batch_rows = args.batch_size.or(stage.map(|stage| stage.batch_size)).unwrap_or(BATCH_ROWS);
+        let batch_rows = args.batch_size.or(stage.map(|stage| stage.batch_size)).unwrap_or(transforms::BENCH_BATCH_ROWS);
         Ok(Self { index, recipe, view, sampler, batch_rows, pools: PoolSizes::from(&args.pools) })
     }
 
     fn options(&self) -> PipelineOptions {
         let slab_bytes = fastgarden_data::slab::Layout::new(self.batch_rows, vec![self.view.size]).bytes();
-        let execution = self.recipe.as_ref().map(|recipe| recipe.execution).unwrap_or_default();
-        transforms::pipeline_options(&self.pools, &execution, slab_bytes, self.batch_rows)
+        let execution = self.recipe.as_ref().map(|recipe| &recipe.execution);
+        transforms::pipeline_options(&self.pools, execution, slab_bytes, self.batch_rows)
     }
 
     fn phase(&self, epoch: u32) -> PhaseSpec {
@@ -109,7 +108,7 @@ impl Work {
             tickets_max: None,
             views: vec![self.view],
             classes: self.recipe.as_ref().map(|recipe| i64::from(recipe.data.classes)),
-            decode: DecodeMode::Strict,
+            decode: self.recipe.as_ref().map_or(DecodeMode::Strict, |recipe| transforms::decode_mode(recipe.data.decode)),
             hash_rows: true,
         }
     }
@@ -203,16 +202,28 @@ fn as_text(work: &Work, measured: &Measured, ceiling: Option<f64>, batch_hash: &
         rate, measured.images, size.width, size.height, work.batch_rows, measured.seconds
     );
     if let Some(ceiling) = ceiling {
-        text += &format!("{:.0} images/s   the same work in a bare loop: the pipeline reaches {:.0} %\n", ceiling, 100.0 * rate / ceiling);
+        text += &format!(
+            "{:.0} images/s   the same work in a bare loop: the pipeline reaches {:.0} %\n",
+            ceiling,
+            100.0 * rate / ceiling
+        );
     }
-    text += &format!("\n{:<10}{:>8}{:>8}{:>12}{:>13}{:>11}\n", "stage", "workers", "busy", "wait input", "wait output", "readiness");
+    text += &format!(
+        "\n{:<10}{:>8}{:>8}{:>12}{:>13}{:>11}\n",
+        "stage", "workers", "busy", "wait input", "wait output", "readiness"
+    );
     for (stage, seen) in measured.to.stages.iter().enumerate() {
         let (busy, input, output) = window.shares(stage);
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
         let readiness = percent(window.readiness(stage));
         text += &format!(
             "{:<10}{:>8}{:>8}{:>12}{:>13}{:>11}\n",
-            seen.name, seen.workers, percent(busy), percent(input), percent(output), readiness
+            seen.name,
+            seen.workers,
+            percent(busy),
+            percent(input),
+            percent(output),
+            readiness
         );
     }
     let rss = peak_memory_bytes().map(|bytes| format!(", peak memory {} MiB", bytes >> 20)).unwrap_or_default();

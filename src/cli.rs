@@ -158,7 +158,9 @@ pub struct TrainArgs {
 
 /// `evaluate`
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fastgarden-actors evaluate runs/seedling-20261123-191203/seed-1/checkpoints/5-995 --data tfrecords/")]
+#[command(
+    after_help = "Example:\n  fastgarden-actors evaluate runs/seedling-20261123-191203/seed-1/checkpoints/5-995 --data tfrecords/"
+)]
 pub struct EvaluateArgs {
     /// Folder of a checkpoint, or of a run (its newest checkpoint is taken)
     pub checkpoint: PathBuf,
@@ -250,7 +252,9 @@ pub struct VerifyArgs {
 
 /// `data show`
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fastgarden-actors data show --data tfrecords/ --out sheet.png --columns 8 --rows 5")]
+#[command(
+    after_help = "Example:\n  fastgarden-actors data show --data tfrecords/ --out sheet.png --columns 8 --rows 5"
+)]
 pub struct ShowArgs {
     /// Where the examples are.
     #[command(flatten)]
@@ -280,7 +284,9 @@ pub struct ShowArgs {
 
 /// `data dump`
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fastgarden-actors data dump --data tfrecords/ --seed 1 --epoch 1 --batches 4 --out batches/")]
+#[command(
+    after_help = "Example:\n  fastgarden-actors data dump --data tfrecords/ --seed 1 --epoch 1 --batches 4 --out batches/"
+)]
 pub struct DumpArgs {
     /// Where the examples are.
     #[command(flatten)]

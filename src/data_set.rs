@@ -80,9 +80,8 @@ pub fn refuse_overlap(train: &Index, validation: &Index, features: &FeatureNames
     let columns = |index: &Index| Columns::read(index, features).or_run();
     let (of_train, of_validation) = (columns(train)?, columns(validation)?);
     let Some(overlap) = find_overlap((train, &of_train), (validation, &of_validation)) else { return Ok(()) };
-    let place = |index: &Index, record| {
-        format!("{} at byte {}", index.shard_of(record).name, index.address(record).offset)
-    };
+    let place =
+        |index: &Index, record| format!("{} at byte {}", index.shard_of(record).name, index.address(record).offset);
     let cause = anyhow::anyhow!(
         "a validation record is also a training record, by {}: {} and {}",
         overlap.by,

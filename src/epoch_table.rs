@@ -138,10 +138,7 @@ mod tests {
             assert_eq!((ends(&rule), ends(&row)), (ends(&titles), ends(&titles)));
             assert!(ends(&titles) <= 80);
         }
-        assert_eq!(
-            row(1, 1, &ROW),
-            "     3      3.1416      2.5000    12.35 %      1,234       1.2 %     1:05"
-        );
+        assert_eq!(row(1, 1, &ROW), "     3      3.1416      2.5000    12.35 %      1,234       1.2 %     1:05");
     }
 
     #[test]

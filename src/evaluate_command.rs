@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use fastgarden_data::catalog::Split;
-use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::slab::Layout;
 use fastgarden_train::checkpoint::{self, CheckpointError, Loaded};
@@ -41,7 +40,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let index = data_set::open(&found, Split::Validation)?;
     let classes = i64::from(recipe.data.classes);
     let bad_records_max = recipe.data.bad_records.allowed(u64::from(index.len()));
-    let split = SplitSpec { index, features, decode: DecodeMode::Strict, classes };
+    let split = SplitSpec { index, features, decode: transforms::decode_mode(recipe.data.decode), classes };
     let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
     let spec = evaluation(&recipe, split, rows);
     let tally = judge(&net, &spec, device, &recipe, PoolSizes::from(&args.pools), bad_records_max, &interrupts)?;
@@ -60,7 +59,10 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
     }
     let newest = checkpoint::newest_valid(&of_run).map_err(of_checkpoint)?;
     newest.found.ok_or_else(|| {
-        Failure::usage(format!("{} holds no valid checkpoint", of_run.display()), "name another run, or train on with --resume")
+        Failure::usage(
+            format!("{} holds no valid checkpoint", of_run.display()),
+            "name another run, or train on with --resume",
+        )
     })
 }
 
@@ -74,7 +76,8 @@ fn of_checkpoint(error: CheckpointError) -> Failure {
 /// The recipe of the series that a checkpoint lies in.
 fn recipe_of(checkpoint: &Path) -> Result<Recipe, Failure> {
     let whole = checkpoint.canonicalize().unwrap_or_else(|_| checkpoint.to_owned());
-    let series: Option<PathBuf> = whole.ancestors().find(|folder| folder.join("recipe.toml").is_file()).map(Path::to_owned);
+    let series: Option<PathBuf> =
+        whole.ancestors().find(|folder| folder.join("recipe.toml").is_file()).map(Path::to_owned);
     let series = series.ok_or_else(|| {
         let sentence = format!("there is no recipe.toml above {}", checkpoint.display());
         Failure::usage(sentence, "leave checkpoints in the folder of their series, or copy its recipe.toml along")
@@ -101,15 +104,18 @@ fn judge(
     interrupts: &Interrupts,
 ) -> Result<Tally, Failure> {
     let slab_bytes = Layout::new(spec.batch_rows, vec![spec.view.size]).bytes();
-    let options = transforms::pipeline_options(&pools, &recipe.execution, slab_bytes, spec.batch_rows);
-    let pipeline = Pipeline::start(PipelineOptions { bad_records_max, ..options }).map_err(|error| of_train(error.into()))?;
+    let options = transforms::pipeline_options(&pools, Some(&recipe.execution), slab_bytes, spec.batch_rows);
+    let pipeline =
+        Pipeline::start(PipelineOptions { bad_records_max, ..options }).map_err(|error| of_train(error.into()))?;
     let channels_last = matches!(device, Device::Cuda(_));
     let told = |_: u64, batch: &fastgarden_data::batch::Batch| {
         for row in batch.quarantined() {
-            eprintln!("quarantined {}", spec.split.index.fault(row.record, fastgarden_data::fault::BadBytes {
-                kind: row.kind,
-                detail: row.detail.clone(),
-            }));
+            eprintln!(
+                "quarantined {}",
+                spec.split
+                    .index
+                    .fault(row.record, fastgarden_data::fault::BadBytes { kind: row.kind, detail: row.detail.clone() })
+            );
         }
         Ok::<_, TrainError>(())
     };
@@ -134,7 +140,11 @@ fn print(format: Format, checkpoint: &Path, recipe: &Recipe, tally: &Tally) -> R
         Format::Text => {
             let accuracy = 100.0 * tally.accuracy().unwrap_or(0.0);
             let loss = tally.mean_loss().map(|loss| format!(", loss {loss:.4}")).unwrap_or_default();
-            let bad = if tally.quarantined > 0 { format!(" ({} unreadable, counted as wrong)", tally.quarantined) } else { String::new() };
+            let bad = if tally.quarantined > 0 {
+                format!(" ({} unreadable, counted as wrong)", tally.quarantined)
+            } else {
+                String::new()
+            };
             format!("accuracy {accuracy:.2} %{loss} over {} records{bad}\n", grouped(records))
         }
     };

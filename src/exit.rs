@@ -82,8 +82,12 @@ impl Failure {
     /// (the reader of our output has gone away).
     pub fn message(&self) -> Option<String> {
         let complaint = match self {
-            Self::Usage(complaint) | Self::Run(complaint) | Self::BadData(complaint) | Self::Rules(complaint) => complaint,
-            Self::Interrupted { signal, resume_command } => return Some(interrupted(*signal, resume_command.as_deref())),
+            Self::Usage(complaint) | Self::Run(complaint) | Self::BadData(complaint) | Self::Rules(complaint) => {
+                complaint
+            }
+            Self::Interrupted { signal, resume_command } => {
+                return Some(interrupted(*signal, resume_command.as_deref()));
+            }
         };
         if complaint.is_broken_pipe() {
             return None;

@@ -16,10 +16,10 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-pub use error::{RecipeError, listed, nearest};
-pub use library::{EMBEDDED, Embedded};
 pub(crate) use decode::decode;
+pub use error::{RecipeError, listed, nearest};
 pub(crate) use library::read_small_text;
+pub use library::{EMBEDDED, Embedded};
 pub(crate) use located::parse;
 pub(crate) use validate::{PREFETCH_MAX, RUNS_MAX};
 

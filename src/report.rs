@@ -252,8 +252,16 @@ mod tests {
         let expected: &[(&str, &[&str])] = &[
             (
                 "",
-                &["version", "recipe", "rules", "runs", "accuracy_mean", "accuracy_std_population",
-                  "accuracy_std_sample", "peak_memory_bytes"],
+                &[
+                    "version",
+                    "recipe",
+                    "rules",
+                    "runs",
+                    "accuracy_mean",
+                    "accuracy_std_population",
+                    "accuracy_std_sample",
+                    "peak_memory_bytes",
+                ],
             ),
             (
                 "/runs/0",
@@ -261,8 +269,16 @@ mod tests {
             ),
             (
                 "/runs/0/epochs/0",
-                &["epoch", "train_loss", "valid_loss", "accuracy", "images_per_s", "input_wait_share", "seconds",
-                  "examples"],
+                &[
+                    "epoch",
+                    "train_loss",
+                    "valid_loss",
+                    "accuracy",
+                    "images_per_s",
+                    "input_wait_share",
+                    "seconds",
+                    "examples",
+                ],
             ),
             ("/runs/0/epochs/0/examples", &["issued", "trained", "quarantined", "dropped_last"]),
             ("/runs/0/attempts/0", &["from_step", "to_step"]),

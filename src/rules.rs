@@ -224,7 +224,11 @@ pub fn check(rules: &Rules, recipe: &Recipe, seeds: &[u64]) -> Vec<Finding> {
     vec![
         finding("R1", "from scratch", pass("weights come from the net's own initialisation")),
         finding("R2", "scored on the whole set", scored(rules, recipe)),
-        finding("R3", "one split", undecided("no validation record may be in a training plan: checked against the data")),
+        finding(
+            "R3",
+            "one split",
+            undecided("no validation record may be in a training plan: checked against the data"),
+        ),
         finding("R4", "mean of enough runs", runs(rules, seeds)),
         finding("R5", "epochs", epochs(rules, recipe)),
         finding("R6", "one small GPU", device(rules)),
@@ -314,7 +318,11 @@ fn explained(rules: &Rules, recipe: &Recipe) -> Word {
             empty.push(format!("`{key}`"));
         }
     }
-    if empty.is_empty() { pass("method, based_on and why are there") } else { fail(format!("{} must say more", empty.join(", "))) }
+    if empty.is_empty() {
+        pass("method, based_on and why are there")
+    } else {
+        fail(format!("{} must say more", empty.join(", ")))
+    }
 }
 
 fn data_explained(rules: &Rules, recipe: &Recipe) -> Word {

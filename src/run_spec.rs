@@ -160,7 +160,11 @@ impl RunSpec {
 /// A word as a POSIX shell reads it back.
 fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=:,%@+".contains(character);
-    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_resume_command_parses_back_to_the_same_run() {
-        let words = ["seedling", "--data", "my shards/*.tfrec", "--runs", "2", "--set", "stage.0.epochs=1", "--device", "cpu"];
+        let words =
+            ["seedling", "--data", "my shards/*.tfrec", "--runs", "2", "--set", "stage.0.epochs=1", "--device", "cpu"];
         let command = spec(&words).expect("valid").resume_command();
         assert_eq!(
             command,

@@ -39,7 +39,8 @@ impl Series {
         let folder = make_fresh_folder(out, &base)?;
         let lock = lock(&folder)?;
         // The recipe comes last: a folder without one is not a series yet.
-        write_atomically(&folder.join(RULES_FILE), rules.to_toml().as_bytes()).map_err(|error| unwritable(&folder, error))?;
+        write_atomically(&folder.join(RULES_FILE), rules.to_toml().as_bytes())
+            .map_err(|error| unwritable(&folder, error))?;
         write_atomically(&folder.join(RECIPE_FILE), recipe.to_toml().as_bytes())
             .map_err(|error| unwritable(&folder, error))?;
         Ok(Self { folder, is_resumed: false, _lock: lock })
@@ -47,7 +48,8 @@ impl Series {
 
     fn reopen(folder: PathBuf, recipe: &Recipe, rules: &Rules) -> Result<Self, Failure> {
         let lock = lock(&folder)?;
-        let way_out = format!("start a new series without --resume, or go on with --set as before and {RECIPE_FILE} there");
+        let way_out =
+            format!("start a new series without --resume, or go on with --set as before and {RECIPE_FILE} there");
         let before = read_recipe(&folder)?;
         if before.hash() != recipe.hash() {
             let diff = differences(&before.to_toml(), &recipe.to_toml()).join("\n    ");
@@ -101,7 +103,8 @@ fn newest(out: &Path, recipe_name: &str) -> Result<Option<PathBuf>, Failure> {
     let mut best: Option<((String, u32), PathBuf)> = None;
     for entry in entries {
         let path = entry.map_err(|error| unwritable(out, error))?.path();
-        let Some(age) = path.file_name().and_then(|name| name.to_str()).and_then(|name| age_of(name, recipe_name)) else {
+        let Some(age) = path.file_name().and_then(|name| name.to_str()).and_then(|name| age_of(name, recipe_name))
+        else {
             continue;
         };
         let is_newer = best.as_ref().is_none_or(|(newest, _)| age > *newest);
@@ -135,7 +138,10 @@ fn make_fresh_folder(out: &Path, base: &str) -> Result<PathBuf, Failure> {
             Err(error) => return Err(unwritable(out, error)),
         }
     }
-    Err(Failure::usage(format!("{} holds too many series of this second", out.display()), "name another folder with --out"))
+    Err(Failure::usage(
+        format!("{} holds too many series of this second", out.display()),
+        "name another folder with --out",
+    ))
 }
 
 fn lock(folder: &Path) -> Result<File, Failure> {

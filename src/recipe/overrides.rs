@@ -41,7 +41,11 @@ fn place<'a>(root: &'a mut Node, segments: &[&str], origin: &Origin) -> Result<&
                 let count = items.len();
                 match segment.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
                     Some(item) => item,
-                    None => return wrong(format!("`{parent}` has {count} entries, counted from 0: there is no `{segment}`")),
+                    None => {
+                        return wrong(format!(
+                            "`{parent}` has {count} entries, counted from 0: there is no `{segment}`"
+                        ));
+                    }
                 }
             }
             other => return wrong(format!("`{parent}` is {other}: it has no key `{segment}`")),

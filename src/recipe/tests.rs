@@ -48,58 +48,162 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
     let cases = [
         // Unknown keys.
         ("epochs = 5", "epoch = 5", "small.toml:13: unknown key `epoch` in `stage.0`: did you mean `epochs`?"),
-        ("lr = 1e-3", "lr = 1e-3\nmomentun = 0.9", "small.toml:11: unknown key `momentun` in `optimizer`: did you mean `momentum`?"),
+        (
+            "lr = 1e-3",
+            "lr = 1e-3\nmomentun = 0.9",
+            "small.toml:11: unknown key `momentun` in `optimizer`: did you mean `momentum`?",
+        ),
         ("name =", "nmae =", "small.toml:1: unknown key `nmae`: did you mean `name`?"),
-        ("{ kind = \"basic\" }", "{ kid = \"basic\" }", "small.toml:5: unknown key `kid` in `net.block`: did you mean `kind`?"),
-        ("epochs = 5", "epochs = 5\nsampler = { qqq = 1 }", "small.toml:14: unknown key `qqq` in `stage.0.sampler`: the keys there are `kind`"),
+        (
+            "{ kind = \"basic\" }",
+            "{ kid = \"basic\" }",
+            "small.toml:5: unknown key `kid` in `net.block`: did you mean `kind`?",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nsampler = { qqq = 1 }",
+            "small.toml:14: unknown key `qqq` in `stage.0.sampler`: the keys there are `kind`",
+        ),
         // Wrong types.
-        ("epochs = 5", "epochs = \"five\"", "small.toml:13: `stage.0.epochs` must be a whole number, not the text \"five\""),
+        (
+            "epochs = 5",
+            "epochs = \"five\"",
+            "small.toml:13: `stage.0.epochs` must be a whole number, not the text \"five\"",
+        ),
         ("epochs = 5", "epochs = 2.5", "small.toml:13: `stage.0.epochs` must be a whole number, not the number 2.5"),
         ("lr = 1e-3", "lr = true", "small.toml:10: `optimizer.lr` must be a number, not true"),
         ("layers = [2, 2, 2, 2]", "layers = 2", "small.toml:6: `net.layers` must be a list, not the number 2"),
-        ("layers = [2, 2, 2, 2]", "layers = [2,\n2, \"x\", 2]", "small.toml:7: `net.layers.2` must be a whole number, not the text \"x\""),
+        (
+            "layers = [2, 2, 2, 2]",
+            "layers = [2,\n2, \"x\", 2]",
+            "small.toml:7: `net.layers.2` must be a whole number, not the text \"x\"",
+        ),
         ("{ kind = \"basic\" }", "\"basic\"", "small.toml:5: `net.block` must be a table, not the text \"basic\""),
         ("[[stage]]", "[stage]", "small.toml:12: `stage` must be a list, not a table"),
         ("lr = 1e-3", "lr = 2020-01-01", "small.toml:10: `optimizer.lr` must be a number, not the date 2020-01-01"),
-        ("epochs = 5", "epochs = 5\ndrop_last = \"yes\"", "small.toml:14: `stage.0.drop_last` must be true or false, not the text \"yes\""),
+        (
+            "epochs = 5",
+            "epochs = 5\ndrop_last = \"yes\"",
+            "small.toml:14: `stage.0.drop_last` must be true or false, not the text \"yes\"",
+        ),
         // Impossible values.
-        ("epochs = 5", "epochs = -1", "small.toml:13: `stage.0.epochs` is -1: it must be a whole number from 1 to 100000"),
-        ("epochs = 5", "epochs = 5\nbatch_size = 0", "small.toml:14: `stage.0.batch_size` is 0: it must be a whole number from 1 to 4096"),
-        ("epochs = 5", "epochs = 5\nbatch_size = 4097", "small.toml:14: `stage.0.batch_size` is 4097: it must be a whole number from 1 to 4096"),
-        ("epochs = 5", "epochs = 5\ninput_px = 0", "small.toml:14: `stage.0.input_px` is 0: it must be a whole number from 1 to 2048"),
-        ("epochs = 5", "epochs = 5\ninput_px = 2049", "small.toml:14: `stage.0.input_px` is 2049: it must be a whole number from 1 to 2048"),
-        ("epochs = 5", "epochs = 5\ncrop = { min_scale = 0.0 }", "small.toml:14: `stage.0.crop.min_scale` is 0: it must be above 0 and at most 1"),
-        ("epochs = 5", "epochs = 5\ncrop = { min_scale = 1.01 }", "small.toml:14: `stage.0.crop.min_scale` is 1.01: it must be above 0 and at most 1"),
+        (
+            "epochs = 5",
+            "epochs = -1",
+            "small.toml:13: `stage.0.epochs` is -1: it must be a whole number from 1 to 100000",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nbatch_size = 0",
+            "small.toml:14: `stage.0.batch_size` is 0: it must be a whole number from 1 to 4096",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nbatch_size = 4097",
+            "small.toml:14: `stage.0.batch_size` is 4097: it must be a whole number from 1 to 4096",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ninput_px = 0",
+            "small.toml:14: `stage.0.input_px` is 0: it must be a whole number from 1 to 2048",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ninput_px = 2049",
+            "small.toml:14: `stage.0.input_px` is 2049: it must be a whole number from 1 to 2048",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncrop = { min_scale = 0.0 }",
+            "small.toml:14: `stage.0.crop.min_scale` is 0: it must be above 0 and at most 1",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncrop = { min_scale = 1.01 }",
+            "small.toml:14: `stage.0.crop.min_scale` is 1.01: it must be above 0 and at most 1",
+        ),
         ("lr = 1e-3", "lr = nan", "small.toml:10: `optimizer.lr` is NaN: it must be a number above 0"),
         ("lr = 1e-3", "lr = inf", "small.toml:10: `optimizer.lr` is inf: it must be a number above 0"),
         ("lr = 1e-3", "lr = 0", "small.toml:10: `optimizer.lr` is 0: it must be a number above 0"),
         ("lr = 1e-3", "lr = -1e-3", "small.toml:10: `optimizer.lr` is -0.001: it must be a number above 0"),
         ("lr = 1e-3", "lr = 1e-3\nbeta2 = 1.0", "small.toml:11: `optimizer.beta2` is 1: it must be from 0 to below 1"),
-        ("[net]", "[data]\nbad_records = \"many\"\n[net]", "small.toml:4: `data.bad_records` is \"many\": it must be a share of the records such as \"0.1%\", below 100%, or a count such as \"25\""),
+        (
+            "[net]",
+            "[data]\nbad_records = \"many\"\n[net]",
+            "small.toml:4: `data.bad_records` is \"many\": it must be a share of the records such as \"0.1%\", below 100%, or a count such as \"25\"",
+        ),
         ("[net]", "[data]\nbad_records = \"100%\"\n[net]", "small.toml:4: `data.bad_records` is \"100%\""),
-        ("[net]", "[data]\nclasses = 200\n[net]\noutputs = 104", "small.toml:6: `net.outputs` is 104: it must be at least `data.classes`, 200"),
+        (
+            "[net]",
+            "[data]\nclasses = 200\n[net]\noutputs = 104",
+            "small.toml:6: `net.outputs` is 104: it must be at least `data.classes`, 200",
+        ),
         ("[net]", "[runs]\nseeds = []\n[net]", "small.toml:4: `runs.seeds` has 0 seeds: there must be from 1 to 1000"),
-        ("[net]", "[runs]\nseeds = [1, 2, 1]\n[net]", "small.toml:4: `runs.seeds` has 1 twice: every run needs a seed of its own"),
-        ("[net]", "[runs]\nseeds = [-1]\n[net]", "small.toml:4: `runs.seeds.0` is -1: it must be a whole number from 0 to"),
-        ("[net]", "[evaluation]\nresize_px = 100\n[net]", "small.toml:4: `evaluation.resize_px` is 100: it must be at least `evaluation.input_px`, 224"),
+        (
+            "[net]",
+            "[runs]\nseeds = [1, 2, 1]\n[net]",
+            "small.toml:4: `runs.seeds` has 1 twice: every run needs a seed of its own",
+        ),
+        (
+            "[net]",
+            "[runs]\nseeds = [-1]\n[net]",
+            "small.toml:4: `runs.seeds.0` is -1: it must be a whole number from 0 to",
+        ),
+        (
+            "[net]",
+            "[evaluation]\nresize_px = 100\n[net]",
+            "small.toml:4: `evaluation.resize_px` is 100: it must be at least `evaluation.input_px`, 224",
+        ),
         ("[2, 2, 2, 2]", "[2, 2, 2]", "small.toml:6: `net.layers` has 3 numbers: it must have 4"),
         ("[2, 2, 2, 2]", "[2, 0, 2, 2]", "small.toml:6: `net.layers.1` is 0: it must be a whole number from 1 to 256"),
         ("\"small\"", "\"../up\"", "small.toml:1: `name` is \"../up\": it names a folder"),
         ("lr = 1e-3", "lr = 99999999999999999999", "small.toml:10: 99999999999999999999 is too large a number"),
         // Unknown and missing words.
-        ("\"adamw\"", "\"adam\"", "small.toml:9: `optimizer.kind` is \"adam\", but it must be one of `sgd`, `adamw`: did you mean `adamw`?"),
-        ("epochs = 5", "epochs = 5\nsampler = { kind = \"suffled\" }", "small.toml:14: `stage.0.sampler.kind` is \"suffled\", but it must be one of `sequential`, `shuffled`: did you mean `shuffled`?"),
+        (
+            "\"adamw\"",
+            "\"adam\"",
+            "small.toml:9: `optimizer.kind` is \"adam\", but it must be one of `sgd`, `adamw`: did you mean `adamw`?",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nsampler = { kind = \"suffled\" }",
+            "small.toml:14: `stage.0.sampler.kind` is \"suffled\", but it must be one of `sequential`, `shuffled`: did you mean `shuffled`?",
+        ),
         ("lr = 1e-3", "", "small.toml:8: `optimizer.lr` is missing: a recipe must state it"),
         ("name = \"small\"", "", "small.toml:1: `name` is missing: a recipe must state it"),
         ("[[stage]]\nepochs = 5", "", "small.toml: there must be from 1 to 100 `[[stage]]` entries, not 0"),
         // Keys of another kind.
-        ("lr = 1e-3", "lr = 1e-3\nmomentum = 0.9", "small.toml:11: `optimizer.momentum` does not belong to kind \"adamw\": leave it out"),
+        (
+            "lr = 1e-3",
+            "lr = 1e-3\nmomentum = 0.9",
+            "small.toml:11: `optimizer.momentum` does not belong to kind \"adamw\": leave it out",
+        ),
         // Known, but not built.
-        ("\"adamw\"", "\"ranger\"", "small.toml:9: `optimizer.kind`: \"ranger\" is not available in this version: there are `sgd`, `adamw`"),
-        ("epochs = 5", "epochs = 5\nbatch_augment = \"standard\"", "small.toml:14: `stage.0.batch_augment`: \"standard\" is not available in this version: there is only `none`"),
-        ("epochs = 5", "epochs = 5\nsampler = { kind = \"balanced\" }", "small.toml:14: `stage.0.sampler.kind`: \"balanced\" is not available in this version: there are `sequential`, `shuffled`"),
-        ("\"basic\"", "\"mk\"", "small.toml:5: `net.block.kind`: \"mk\" is not available in this version: there are `basic`, `bottleneck`"),
-        ("layers =", "self_attention = true\nlayers =", "small.toml:6: `net.self_attention`: true is not available in this version: there is only `false`"),
+        (
+            "\"adamw\"",
+            "\"ranger\"",
+            "small.toml:9: `optimizer.kind`: \"ranger\" is not available in this version: there are `sgd`, `adamw`",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nbatch_augment = \"standard\"",
+            "small.toml:14: `stage.0.batch_augment`: \"standard\" is not available in this version: there is only `none`",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nsampler = { kind = \"balanced\" }",
+            "small.toml:14: `stage.0.sampler.kind`: \"balanced\" is not available in this version: there are `sequential`, `shuffled`",
+        ),
+        (
+            "\"basic\"",
+            "\"mk\"",
+            "small.toml:5: `net.block.kind`: \"mk\" is not available in this version: there are `basic`, `bottleneck`",
+        ),
+        (
+            "layers =",
+            "self_attention = true\nlayers =",
+            "small.toml:6: `net.self_attention`: true is not available in this version: there is only `false`",
+        ),
         // Not TOML.
         ("[net]", "[net", "small.toml:3: this is not TOML: "),
         ("name = \"small\"", "name = \"small\"\nname = \"twice\"", "small.toml:2: this is not TOML: "),
@@ -158,7 +262,11 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
     let variants: &[&[&str]] = &[
         &[],
         &["optimizer={ kind = \"sgd\", lr = 1e-7, momentum = 0.95, nesterov = true }", "data.bad_records=\"25\""],
-        &["stage.0.crop={ kind = \"whole\", flip = false }", "stage.0.schedule.kind=constant", "stage.0.cpu_augment=jitter"],
+        &[
+            "stage.0.crop={ kind = \"whole\", flip = false }",
+            "stage.0.schedule.kind=constant",
+            "stage.0.cpu_augment=jitter",
+        ],
         &["net.block.kind=bottleneck", "net.outputs=1000", "data.bad_records=0.3%", "stage.0.optimizer_state=reset"],
         &["summary=\"quotes \\\" back\\\\slash\\nline\\ttab \\u0007 é\"", "based_on=[\"a, b\", \"c\"]"],
     ];
@@ -178,7 +286,9 @@ fn the_hash_covers_everything_but_execution() {
     for same in ["execution.prefetch_batches=9", "execution.cpu_threads=3", "stage.0.batch_size=64"] {
         assert_eq!(small(&[same]).expect(same).hash(), plain, "{same}");
     }
-    for other in ["optimizer.lr=2e-3", "stage.0.cpu_augment=jitter", "why=because", "checkpoint.keep=3", "runs.seeds=[1]"] {
+    for other in
+        ["optimizer.lr=2e-3", "stage.0.cpu_augment=jitter", "why=because", "checkpoint.keep=3", "runs.seeds=[1]"]
+    {
         assert_ne!(small(&[other]).expect(other).hash(), plain, "{other}");
     }
 }

@@ -13,8 +13,8 @@ use super::schema::{
     ScheduleToml, StageToml,
 };
 use super::{
-    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Execution, Net, Optimizer, OptimizerState,
-    Recipe, Sampler, Schedule, Stage,
+    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Execution, Net, Optimizer,
+    OptimizerState, Recipe, Sampler, Schedule, Stage,
 };
 
 type Checked<T> = Result<T, RecipeError>;
@@ -84,7 +84,8 @@ impl Check<'_> {
         let name = self.required("name", name)?;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if name.is_empty() || name.len() > 80 || name.starts_with('.') || !name.bytes().all(fits) {
-            let rule = "it names a folder, so it must be 1 to 80 letters, digits, `-`, `_` or `.`, not starting with `.`";
+            let rule =
+                "it names a folder, so it must be 1 to 80 letters, digits, `-`, `_` or `.`, not starting with `.`";
             return Err(self.wrong("name", format!("`name` is {name:?}: {rule}")));
         }
         Ok(name)
@@ -106,7 +107,9 @@ impl Check<'_> {
 
     fn feature(&self, path: &str, name: Option<String>, default: &str) -> Checked<String> {
         match name {
-            Some(name) if name.is_empty() => Err(self.wrong(path, format!("`{path}` is empty: it must name a feature"))),
+            Some(name) if name.is_empty() => {
+                Err(self.wrong(path, format!("`{path}` is empty: it must name a feature")))
+            }
             Some(name) => Ok(name),
             None => Ok(default.to_owned()),
         }
@@ -171,7 +174,8 @@ impl Check<'_> {
     }
 
     fn optimizer(&self, raw: OptimizerToml) -> Checked<Optimizer> {
-        let is_adamw = self.choice("optimizer.kind", raw.kind, None, &[("sgd", false), ("adamw", true)], &["ranger"])?;
+        let is_adamw =
+            self.choice("optimizer.kind", raw.kind, None, &[("sgd", false), ("adamw", true)], &["ranger"])?;
         let lr = self.number("optimizer.lr", raw.lr, None, &POSITIVE)?;
         let decay = |default| self.number("optimizer.weight_decay", raw.weight_decay, Some(default), &NOT_NEGATIVE);
         if is_adamw {
@@ -293,7 +297,8 @@ impl Check<'_> {
     fn checkpoint(&self, raw: CheckpointToml) -> Checked<CheckpointCadence> {
         Ok(CheckpointCadence {
             every_steps: self.integer("checkpoint.every_steps", raw.every_steps, Some(0), 0..=CADENCE_MAX)? as u64,
-            every_seconds: self.integer("checkpoint.every_seconds", raw.every_seconds, Some(60), 0..=CADENCE_MAX)? as u64,
+            every_seconds: self.integer("checkpoint.every_seconds", raw.every_seconds, Some(60), 0..=CADENCE_MAX)?
+                as u64,
             keep: self.integer("checkpoint.keep", raw.keep, Some(2), 1..=1_000)? as u32,
         })
     }
@@ -302,7 +307,8 @@ impl Check<'_> {
         self.choice("execution.cache", raw.cache, Some("none"), &[("none", ())], &["encoded", "decoded"])?;
         self.choice("execution.cpu_budget", raw.cpu_budget, Some("100%"), &[("100%", ())], &[])?;
         let workers_max = POOL_WORKERS_MAX as i64;
-        let prefetch = self.integer("execution.prefetch_batches", raw.prefetch_batches, Some(2), 1..=PREFETCH_MAX as i64)?;
+        let prefetch =
+            self.integer("execution.prefetch_batches", raw.prefetch_batches, Some(2), 1..=PREFETCH_MAX as i64)?;
         let cpu_threads = self.integer("execution.cpu_threads", raw.cpu_threads, Some(0), 0..=workers_max)?;
         Ok(Execution { prefetch_batches: prefetch as usize, cpu_threads: cpu_threads as usize })
     }
@@ -349,13 +355,20 @@ impl Check<'_> {
         if later.contains(&value.as_str()) {
             return Err(self.not_available(path, &format!("{value:?}"), &words));
         }
-        let near = nearest(&value, words.iter().copied()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+        let near =
+            nearest(&value, words.iter().copied()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
         let one_of = if words.len() == 1 { "must be" } else { "must be one of" };
         let sentence = format!("`{path}` is {value:?}, but it {one_of} {}{near}", listed(words));
         Err(self.wrong(path, sentence))
     }
 
-    fn integer(&self, path: &str, value: Option<i64>, default: Option<i64>, range: RangeInclusive<i64>) -> Checked<i64> {
+    fn integer(
+        &self,
+        path: &str,
+        value: Option<i64>,
+        default: Option<i64>,
+        range: RangeInclusive<i64>,
+    ) -> Checked<i64> {
         let value = self.required(path, value.or(default))?;
         if range.contains(&value) {
             return Ok(value);

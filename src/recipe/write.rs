@@ -98,7 +98,9 @@ fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
         ]),
         Optimizer::AdamW { lr, beta1, beta2, eps, weight_decay } => lines.extend([
             "kind = \"adamw\"".to_owned(),
-            format!("lr = {lr:?}\nbeta1 = {beta1:?}\nbeta2 = {beta2:?}\neps = {eps:?}\nweight_decay = {weight_decay:?}"),
+            format!(
+                "lr = {lr:?}\nbeta1 = {beta1:?}\nbeta2 = {beta2:?}\neps = {eps:?}\nweight_decay = {weight_decay:?}"
+            ),
         ]),
     }
 }

@@ -9,7 +9,6 @@ use fastgarden_data::example::FeatureNames;
 use fastgarden_data::fingerprint::decoder_fingerprint;
 use fastgarden_data::index::Index;
 use fastgarden_data::limits::{BAD_RECORDS_MIN, CHUNK_ROWS_MAX};
-use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
@@ -110,7 +109,7 @@ impl Prepared {
         };
         let slab_bytes = geometries.iter().map(bytes).max().unwrap_or(0);
         let rows_max = geometries.iter().map(|(_, rows)| *rows).max().unwrap_or(CHUNK_ROWS_MAX);
-        let options = transforms::pipeline_options(&self.pools, &self.recipe.execution, slab_bytes, rows_max);
+        let options = transforms::pipeline_options(&self.pools, Some(&self.recipe.execution), slab_bytes, rows_max);
         let slabs_extra = usize::from(matches!(self.device, Device::Cuda(_)));
         PipelineOptions { bad_records_max: self.bad_records_max, slabs_extra, ..options }
     }
@@ -164,7 +163,7 @@ impl Prepared {
         SplitSpec {
             index: Arc::clone(index),
             features: self.features.clone(),
-            decode: DecodeMode::Strict,
+            decode: transforms::decode_mode(self.recipe.data.decode),
             classes: i64::from(self.recipe.data.classes),
         }
     }
@@ -216,7 +215,8 @@ fn budget(recipe: &Recipe, indexes: &[&Index]) -> Result<u64, Failure> {
 /// A stage whose epochs have no whole batch would train nothing at all.
 fn refuse_empty_epochs(recipe: &Recipe, opened: &[(u32, Arc<Index>)], rules: &Rules) -> Result<(), Failure> {
     for (number, stage) in recipe.stages.iter().enumerate() {
-        let records = opened.iter().find(|(px, _)| *px == stage.source_px).map_or(0, |(_, index)| u64::from(index.len()));
+        let records =
+            opened.iter().find(|(px, _)| *px == stage.source_px).map_or(0, |(_, index)| u64::from(index.len()));
         let tickets = records.min(rules.examples_per_epoch.unwrap_or(u64::MAX));
         if stage.drop_last && tickets < stage.batch_size as u64 {
             let size = stage.batch_size;

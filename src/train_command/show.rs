@@ -72,7 +72,11 @@ pub fn until_the_end(
 fn resumed(step: u64, discarded: u64) -> String {
     match discarded {
         0 => format!("resumed at step {}", grouped(step)),
-        _ => format!("resumed at step {}; {} later steps had not been saved and are made again", grouped(step), grouped(discarded)),
+        _ => format!(
+            "resumed at step {}; {} later steps had not been saved and are made again",
+            grouped(step),
+            grouped(discarded)
+        ),
     }
 }
 

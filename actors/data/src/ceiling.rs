@@ -34,8 +34,10 @@ pub fn images_per_s(spec: &PhaseSpec, threads: usize, time: Duration) -> Result<
 }
 
 fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant) -> Result<(), PipelineError> {
-    let no_memory =
-        |error: std::io::Error| PipelineError::NoMemory { bytes: phase.layout.bytes() as u64, cause: error.to_string() };
+    let no_memory = |error: std::io::Error| PipelineError::NoMemory {
+        bytes: phase.layout.bytes() as u64,
+        cause: error.to_string(),
+    };
     let (mut reader, mut decoder, mut augmenter) = (Reader, Decoder::default(), Augmenter);
     let mut slab = Slab::allocate(&Heap, phase.layout.bytes()).map_err(no_memory)?;
     let mut encoded = Vec::new();

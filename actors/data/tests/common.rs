@@ -62,7 +62,9 @@ pub fn small_garden(folder: &Path, records: u32) {
 /// The training split of a folder.
 pub fn index(folder: &Path) -> Arc<Index> {
     let found = catalog::find(&[folder.to_string_lossy().into_owned()], None).expect("there are shards");
-    Arc::new(Index::open(&found.train.expect("they are for training"), &InflateBudget::default()).expect("they are whole"))
+    Arc::new(
+        Index::open(&found.train.expect("they are for training"), &InflateBudget::default()).expect("they are whole"),
+    )
 }
 
 /// Crop, flip and jitter to 24 px.

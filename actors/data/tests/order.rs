@@ -37,8 +37,9 @@ fn another_seed_or_one_changed_record_is_another_hash() {
     assert_eq!(base, hash(7));
     assert_ne!(base, hash(8));
     // One pixel's worth: another picture in the place of record 5.
-    let mut payloads: Vec<_> =
-        (0..12).map(|number| crate::common::example(&crate::common::jpeg(number, 40), i64::from(number % 7), "x")).collect();
+    let mut payloads: Vec<_> = (0..12)
+        .map(|number| crate::common::example(&crate::common::jpeg(number, 40), i64::from(number % 7), "x"))
+        .collect();
     let before = {
         crate::common::shard(&folder.path().join("train-00.tfrec"), &payloads);
         hash(7)
@@ -88,7 +89,10 @@ fn compressed_copies_give_the_same_batches() {
         }
         writer.finish().unwrap();
     }
-    assert_ne!(fs::read(plain.path().join("train-00.tfrec")).unwrap(), fs::read(packed.path().join("train-00.tfrec")).unwrap());
+    assert_ne!(
+        fs::read(plain.path().join("train-00.tfrec")).unwrap(),
+        fs::read(packed.path().join("train-00.tfrec")).unwrap()
+    );
     let pipeline = Pipeline::start(options(1, 2, 0)).unwrap();
     let first = walk(&pipeline, phase(&index(plain.path()), 1, None)).unwrap();
     let second = walk(&pipeline, phase(&index(packed.path()), 1, None)).unwrap();

@@ -1,7 +1,7 @@
 //! Panics, dying threads and failing disks: nothing is lost, nothing hangs, and blame falls on the right thing.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use fastgarden_data::failure::PipelineError;
 use fastgarden_data::fault::FaultKind;
@@ -14,10 +14,7 @@ use crate::common::{Walked, index, options, phase, small_garden, walk};
 const POOLS: [(usize, usize, usize); 3] = [(1, 2, 1), (0, 2, 0), (2, 3, 2)];
 
 /// Walks 40 records with a saboteur at work; also returns how many workers were rebuilt.
-fn sabotaged(
-    pools: (usize, usize, usize),
-    saboteur: impl Sabotage + 'static,
-) -> (Result<Walked, PipelineError>, u64) {
+fn sabotaged(pools: (usize, usize, usize), saboteur: impl Sabotage + 'static) -> (Result<Walked, PipelineError>, u64) {
     let folder = tempfile::tempdir().unwrap();
     small_garden(folder.path(), 40);
     let index = index(folder.path());
@@ -72,7 +69,8 @@ fn a_panic_that_repeats_quarantines_exactly_that_record() {
 #[test]
 fn a_thread_that_dies_loses_nothing_while_others_live() {
     let clean = clean();
-    for (pools, stage) in [((1, 2, 1), StageName::Decode), ((0, 3, 0), StageName::Decode), ((2, 1, 1), StageName::Read)] {
+    for (pools, stage) in [((1, 2, 1), StageName::Decode), ((0, 3, 0), StageName::Decode), ((2, 1, 1), StageName::Read)]
+    {
         let (walked, _) = sabotaged(pools, at(stage, 11, 1, Trouble::KillWorker));
         assert_eq!(walked.unwrap(), clean, "{stage:?} {pools:?}");
     }

@@ -193,7 +193,8 @@ impl RunState {
             return Err(misfit("it is of another recipe or seed".to_owned()));
         }
         if progress.max_steps != spec.max_steps {
-            let began = progress.max_steps.map_or("without --max-steps".to_owned(), |n| format!("with --max-steps {n}"));
+            let began =
+                progress.max_steps.map_or("without --max-steps".to_owned(), |n| format!("with --max-steps {n}"));
             return Err(misfit(format!("the run was begun {began}; resume it the same way, or start a fresh one")));
         }
         tch::set_num_threads(progress.cpu_threads);
@@ -297,8 +298,9 @@ fn build(spec: &TrainSpec) -> (XResNet, Box<dyn Optimizer>) {
 fn steps_after(path: &Path, bytes: u64) -> u64 {
     let text = std::fs::read(path).unwrap_or_default();
     let tail = text.get(usize::try_from(bytes).unwrap_or(usize::MAX)..).unwrap_or_default();
-    tail.split_inclusive(|&byte| byte == b'\n').filter(|line| line.starts_with(b"{\"step\":") && line.ends_with(b"\n")).count()
-        as u64
+    tail.split_inclusive(|&byte| byte == b'\n')
+        .filter(|line| line.starts_with(b"{\"step\":") && line.ends_with(b"\n"))
+        .count() as u64
 }
 
 fn truncate(path: &Path, bytes: u64) -> Result<(), TrainError> {
