@@ -24,6 +24,7 @@ pub mod commands;
 pub mod data_set;
 pub mod transforms;
 pub mod interrupt;
+pub mod omp;
 pub mod train_command;
 pub mod evaluate_command;
 pub mod bench_command;

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fastgarden_actors::cli::Cli;
-use fastgarden_actors::{commands, telemetry};
+use fastgarden_actors::{commands, omp, telemetry};
 
 fn main() -> ExitCode {
+    omp::wait_passively();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -181,13 +181,12 @@ impl Window<'_> {
                 format!("balanced: no stage is busy most of the time, the trainer waits {:.0} %", wait * 100.0);
             return Verdict { bottleneck: "balanced", sentence };
         }
-        let gain = 1.0 / (1.0 - wait).max(0.01);
-        let sentence = format!(
-            "{} limits: {:.0} % busy, the trainer waits {:.0} %; a perfect loader would be {gain:.1}× faster",
-            stage.name(),
-            busy * 100.0,
-            wait * 100.0
-        );
+        let mut sentence =
+            format!("{} limits: {:.0} % busy, the trainer waits {:.0} %", stage.name(), busy * 100.0, wait * 100.0);
+        // A consumer that does nothing but take batches would gain without end; the number says nothing then.
+        if wait < 0.9 {
+            sentence += &format!("; a perfect loader would be {:.1}× faster", 1.0 / (1.0 - wait));
+        }
         Verdict { bottleneck: stage.name(), sentence }
     }
 }
