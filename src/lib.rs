@@ -8,6 +8,7 @@ pub mod exit;
 pub mod recipe;
 pub mod rules;
 pub mod run_spec;
+pub mod transforms;
 
 // Files of a run.
 pub mod report;

@@ -1,0 +1,77 @@
+//! What a recipe says of pixels and order, in the terms of the pipeline.
+//! Not here: recipes themselves, or anything that reads data.
+
+use fastgarden_data::geometry::Size;
+use fastgarden_data::picture::DecodeMode;
+use fastgarden_data::pipeline::PipelineOptions;
+use fastgarden_data::ticket::{self, Transform};
+
+use crate::recipe::{CpuAugment, Crop, Decode, Evaluation, Execution, Sampler, Stage};
+use crate::run_spec::PoolSizes;
+
+/// Side of a view where no recipe says otherwise, pixels: the work of `bench`.
+pub const BENCH_INPUT_PX: u32 = 224;
+/// Rows of a batch where no recipe says otherwise.
+pub const BENCH_BATCH_ROWS: usize = 64;
+/// Smallest share of an image's area that a view shows where no recipe says otherwise.
+const BENCH_MIN_SCALE: f64 = 0.35;
+
+/// The view of a training ticket.
+pub fn stage_view(stage: &Stage) -> Transform {
+    let crop = match stage.crop {
+        Crop::RandomResized { min_scale } => ticket::Crop::RandomResized { min_scale },
+        Crop::Whole => ticket::Crop::Resize,
+    };
+    Transform { size: square(stage.input_px), crop, flip: stage.flip, jitter: stage.cpu_augment == CpuAugment::Jitter }
+}
+
+/// The view of a validation ticket: nothing about it is random.
+pub fn evaluation_view(evaluation: &Evaluation) -> Transform {
+    let crop = ticket::Crop::ResizeThenCentre { resize_px: evaluation.resize_px };
+    Transform { size: square(evaluation.input_px), crop, flip: false, jitter: false }
+}
+
+/// The view where no recipe says otherwise: a random resized crop of 0.35–1 of the area, mirrored half the time.
+pub fn bench_view() -> Transform {
+    let crop = ticket::Crop::RandomResized { min_scale: BENCH_MIN_SCALE };
+    Transform { size: square(BENCH_INPUT_PX), crop, flip: true, jitter: false }
+}
+
+/// The order of an epoch's records.
+pub fn sampler(sampler: Sampler) -> fastgarden_data::sampler::Sampler {
+    match sampler {
+        Sampler::Sequential => fastgarden_data::sampler::Sampler::Sequential,
+        Sampler::Shuffled => fastgarden_data::sampler::Sampler::Shuffled,
+    }
+}
+
+/// What is made of damaged images.
+pub fn decode_mode(decode: Decode) -> DecodeMode {
+    match decode {
+        Decode::Strict => DecodeMode::Strict,
+        Decode::Lenient => DecodeMode::Lenient,
+    }
+}
+
+/// How to build the pipeline: the command line wins over the recipe, the recipe (where there is one) over the machine.
+/// `slab_bytes` and `batch_rows` are those of the largest batch of the run.
+pub fn pipeline_options(
+    pools: &PoolSizes,
+    execution: Option<&Execution>,
+    slab_bytes: usize,
+    batch_rows: usize,
+) -> PipelineOptions {
+    let machine = PipelineOptions::new(slab_bytes, batch_rows);
+    let prefetch_batches = execution.map_or(machine.prefetch_batches, |execution| execution.prefetch_batches);
+    PipelineOptions {
+        readers: pools.readers.unwrap_or(machine.readers),
+        decoders: pools.decoders.unwrap_or(machine.decoders),
+        augmenters: pools.augmenters.unwrap_or(machine.augmenters),
+        prefetch_batches: pools.prefetch_batches.unwrap_or(prefetch_batches),
+        ..machine
+    }
+}
+
+fn square(side_px: u32) -> Size {
+    Size { width: side_px, height: side_px }
+}
