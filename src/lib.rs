@@ -8,7 +8,6 @@ pub mod exit;
 pub mod recipe;
 pub mod rules;
 pub mod run_spec;
-pub mod transforms;
 
 // Files of a run.
 pub mod report;
@@ -28,3 +27,4 @@ pub mod interrupt;
 pub mod train_command;
 pub mod evaluate_command;
 pub mod bench_command;
+pub mod data_commands;
