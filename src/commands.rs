@@ -3,7 +3,7 @@
 
 use crate::cli::Command;
 use crate::exit::Failure;
-use crate::{bench_command, evaluate_command, recipes_command, train_command};
+use crate::{bench_command, data_commands, evaluate_command, recipes_command, train_command};
 
 /// Runs one command to its end.
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -12,6 +12,6 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Train(args) => train_command::run(&args),
         Command::Evaluate(args) => evaluate_command::run(&args),
         Command::Bench(args) => bench_command::run(&args),
-        _ => Err(Failure::usage("this command is not built yet", "use `recipes`")),
+        Command::Data(command) => data_commands::run(&command),
     }
 }

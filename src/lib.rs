@@ -28,3 +28,4 @@ pub mod omp;
 pub mod train_command;
 pub mod evaluate_command;
 pub mod bench_command;
+pub mod data_commands;

@@ -53,21 +53,20 @@ pub fn decode_mode(decode: Decode) -> DecodeMode {
     }
 }
 
-/// How to build the pipeline: the command line wins over the recipe, the recipe (where there is one) over the machine.
+/// How to build the pipeline: the command line wins over the recipe, the recipe over the machine.
 /// `slab_bytes` and `batch_rows` are those of the largest batch of the run.
 pub fn pipeline_options(
     pools: &PoolSizes,
-    execution: Option<&Execution>,
+    execution: &Execution,
     slab_bytes: usize,
     batch_rows: usize,
 ) -> PipelineOptions {
     let machine = PipelineOptions::new(slab_bytes, batch_rows);
-    let prefetch_batches = execution.map_or(machine.prefetch_batches, |execution| execution.prefetch_batches);
     PipelineOptions {
         readers: pools.readers.unwrap_or(machine.readers),
         decoders: pools.decoders.unwrap_or(machine.decoders),
         augmenters: pools.augmenters.unwrap_or(machine.augmenters),
-        prefetch_batches: pools.prefetch_batches.unwrap_or(prefetch_batches),
+        prefetch_batches: pools.prefetch_batches.unwrap_or(execution.prefetch_batches),
         ..machine
     }
 }
