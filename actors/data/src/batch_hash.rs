@@ -8,15 +8,9 @@ use crate::plan::hex;
 
 /// h₀ = 32 zero bytes; hₖ = SHA-256(hₖ₋₁ ‖ for each row: seq u64 ‖ label i64 ‖ per view XXH3-64 of its pixels u64), all
 /// little-endian; a quarantined row is seq ‖ i64::MIN alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchHash {
     state: [u8; 32],
-}
-
-impl Default for BatchHash {
-    fn default() -> Self {
-        Self { state: [0; 32] }
-    }
 }
 
 impl BatchHash {

@@ -361,7 +361,7 @@ impl Handler<Report> for Conductor {
                 tracing::warn!(batch = chunk.batch, "a worker died; another one takes its chunk");
                 self.send(chunk);
             }
-            Report::WorkerDied { stage, left } if left == 0 => {
+            Report::WorkerDied { stage, left: 0 } => {
                 self.fail(PipelineError::NoWorkers { stage: stage.name() });
             }
             Report::WorkerDied { stage, left } => {

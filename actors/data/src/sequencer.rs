@@ -48,7 +48,7 @@ pub struct Sequencer {
 struct Open {
     phase: Arc<Phase>,
     next_batch: u64,
-    pending: BTreeMap<u64, Vec<Box<Chunk>>>,
+    pending: BTreeMap<u64, Vec<Chunk>>,
 }
 
 impl Sequencer {
@@ -73,7 +73,7 @@ impl Sequencer {
                 Ok(ToSequencer::Chunk(chunk)) => {
                     meter.queue.pop();
                     match open.as_mut().filter(|open| open.phase.number == chunk.phase.number) {
-                        Some(open) => self.accept(open, chunk),
+                        Some(open) => self.accept(open, *chunk),
                         None => true,
                     }
                 }
@@ -89,7 +89,7 @@ impl Sequencer {
     }
 
     /// Takes a chunk; delivers every batch that is now complete and next in the plan.
-    fn accept(&self, open: &mut Open, chunk: Box<Chunk>) -> bool {
+    fn accept(&self, open: &mut Open, chunk: Chunk) -> bool {
         open.pending.entry(chunk.batch).or_default().push(chunk);
         loop {
             let spec = &open.phase.spec;
@@ -113,7 +113,7 @@ impl Sequencer {
         }
     }
 
-    fn assemble(&self, open: &Open, mut chunks: Vec<Box<Chunk>>) -> Batch {
+    fn assemble(&self, open: &Open, mut chunks: Vec<Chunk>) -> Batch {
         chunks.sort_unstable_by_key(|chunk| chunk.slab_rows.first());
         let mut labels = Vec::with_capacity(open.phase.spec.batch_rows);
         let mut digests = Vec::with_capacity(open.phase.spec.batch_rows);
