@@ -278,6 +278,13 @@ pub struct Execution {
     pub cpu_threads: usize,
 }
 
+impl Default for Execution {
+    /// What a recipe has that says nothing of it.
+    fn default() -> Self {
+        Self { prefetch_batches: 2, cpu_threads: 0 }
+    }
+}
+
 impl Recipe {
     /// A recipe by the name of an embedded one or by path, with the `--set` assignments applied.
     pub fn load(name_or_path: &str, assignments: &[String]) -> Result<Self, RecipeError> {

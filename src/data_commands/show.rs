@@ -1,0 +1,65 @@
+//! `data show`: a contact sheet of the training images that an epoch begins with, as the net would see them.
+//! Not here: drawing the sheet (sheet.rs), making the batches.
+
+use fastgarden_data::outcome::Use;
+
+use super::print;
+use super::sheet::{Cell, Sheet};
+use super::source::{Source, of_pipeline, recipe};
+use super::text::counted;
+use crate::cli::{DEFAULT_RECIPE, ShowArgs};
+use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::recipe::Recipe;
+use crate::report::write_atomically;
+
+pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
+    let recipe = match recipe(&args.recipe)? {
+        Some(recipe) => recipe,
+        None => Recipe::load(DEFAULT_RECIPE, &[]).or_usage()?,
+    };
+    let mut source = Source::open(Some(&recipe), &args.data, args.seed, args.epoch)?;
+    // A contact sheet is for looking: any label will do, and no image has to wait for a full batch.
+    source.phase.classes = None;
+    source.phase.drop_last = false;
+    source.phase.hash_rows = false;
+    let cells = cells(&source, args)?;
+    let Some(first) = cells.first() else {
+        let cause = anyhow::anyhow!("not one usable image in {}", source.found.description);
+        return Err(Failure::BadData(Complaint::new(cause).way_out("run `data verify` to see what is wrong")));
+    };
+    let side_px = first.size.width;
+    let sheet = Sheet {
+        title: format!("{}  ·  epoch {}  ·  seed {}", recipe.name, args.epoch, args.seed),
+        subtitle: format!("{}, {side_px} px as trained on", source.found.description),
+        columns: args.columns,
+        cells: &cells,
+    };
+    let png = sheet.to_png().or_run()?;
+    write_atomically(&args.out, &png).map_err(|error| {
+        let cause = anyhow::Error::new(error).context(format!("cannot write {}", args.out.display()));
+        Failure::Usage(Complaint::new(cause).way_out("free space, or name another file with --out"))
+    })?;
+    print(&format!("{} in {}\n", counted(cells.len() as u64, "picture"), args.out.display()))
+}
+
+/// The first usable images of the epoch.
+fn cells(source: &Source, args: &ShowArgs) -> Result<Vec<Cell>, Failure> {
+    let wanted = args.columns * args.rows;
+    let pipeline = source.start(&args.pools).map_err(of_pipeline)?;
+    let mut cells = Vec::new();
+    for batch in pipeline.open(source.phase.clone()).map_err(of_pipeline)? {
+        let mut batch = batch.map_err(of_pipeline)?;
+        let size = batch.view_size(0);
+        let rows = batch.view(0).chunks_exact(size.px() as usize * 3).zip(batch.labels());
+        for (pixels, &label) in rows.take(wanted - cells.len()) {
+            let name = source.class_name(label).map(str::to_owned);
+            let label = name.unwrap_or_else(|| if label < 0 { String::new() } else { format!("class {label}") });
+            cells.push(Cell { label, size, pixels: pixels.to_vec() });
+        }
+        batch.settle(Use::Trained);
+        if cells.len() == wanted {
+            break;
+        }
+    }
+    Ok(cells)
+}

@@ -1,0 +1,102 @@
+//! What `show` and `dump` make batches of: one epoch of one recipe stage, or of no recipe, over a training split.
+//! Not here: consuming the batches.
+
+use std::sync::Arc;
+
+use fastgarden_data::catalog::{Catalog, Split};
+use fastgarden_data::example::FeatureNames;
+use fastgarden_data::failure::PipelineError;
+use fastgarden_data::index::Index;
+use fastgarden_data::phase::{PhaseKind, PhaseSpec};
+use fastgarden_data::picture::DecodeMode;
+use fastgarden_data::pipeline::Pipeline;
+use fastgarden_data::plan::Plan;
+use fastgarden_data::sampler::Sampler;
+
+use crate::cli::{DEFAULT_RECIPE, DataChoice, PoolArgs, RecipeChoice};
+use crate::data_set;
+use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::recipe::{Execution, Recipe, Stage};
+use crate::run_spec::{DataSource, PoolSizes};
+use crate::transforms;
+
+/// An epoch of training batches, and how to make them.
+pub(super) struct Source {
+    pub found: Catalog,
+    pub phase: PhaseSpec,
+    execution: Execution,
+}
+
+/// The recipe that was named, if one was.
+pub(super) fn recipe(choice: &RecipeChoice) -> Result<Option<Recipe>, Failure> {
+    match &choice.recipe {
+        Some(name) => Recipe::load(name, &choice.set).or_usage().map(Some),
+        None if choice.set.is_empty() => Ok(None),
+        None => {
+            Err(Failure::usage("--set changes a recipe, and none is named", format!("add --recipe {DEFAULT_RECIPE}")))
+        }
+    }
+}
+
+impl Source {
+    /// Finds and indexes the data; nothing but framing is read.
+    pub(super) fn open(recipe: Option<&Recipe>, data: &DataChoice, seed: u64, epoch: u32) -> Result<Self, Failure> {
+        let stage = recipe.map(|recipe| stage_of(recipe, epoch)).transpose()?;
+        let source_px = stage.map_or(transforms::BENCH_INPUT_PX, |stage| stage.source_px);
+        let source = DataSource::from_patterns(&data.data)?;
+        let sizes_px = recipe.map_or_else(|| vec![source_px], data_set::sizes_px);
+        let patterns = data_set::patterns(&source, &sizes_px)?;
+        let found = data_set::find(&patterns, Some(source_px), data.class_names.as_deref())?;
+        let index = data_set::open(&found, Split::Train)?;
+        let phase = phase(recipe, stage, &index, seed, epoch);
+        Ok(Self { found, phase, execution: recipe.map(|recipe| recipe.execution).unwrap_or_default() })
+    }
+
+    /// Starts the pools.
+    pub(super) fn start(&self, pools: &PoolArgs) -> Result<Pipeline, PipelineError> {
+        let (sizes, slab_bytes) = (PoolSizes::from(pools), self.phase.layout().bytes());
+        Pipeline::start(transforms::pipeline_options(&sizes, &self.execution, slab_bytes, self.phase.batch_rows))
+    }
+
+    /// The name of a class, where names are known.
+    pub(super) fn class_name(&self, label: i64) -> Option<&str> {
+        let names = self.found.class_names.as_ref()?;
+        usize::try_from(label).ok().and_then(|label| names.get(label)).map(String::as_str)
+    }
+}
+
+/// What a pipeline's failure means here.
+pub(super) fn of_pipeline(error: PipelineError) -> Failure {
+    Failure::Run(Complaint::new(error))
+}
+
+/// The recipe stage that an epoch, counted over the whole recipe from 1, belongs to.
+fn stage_of(recipe: &Recipe, epoch: u32) -> Result<Stage, Failure> {
+    let mut before = 0;
+    let stage = recipe.stages.iter().find(|stage| {
+        before += stage.epochs;
+        epoch <= before
+    });
+    stage.copied().ok_or_else(|| {
+        let sentence = format!("recipe {} has {} epochs, so there is no epoch {epoch}", recipe.name, recipe.epochs());
+        Failure::usage(sentence, format!("choose one with --epoch 1 to --epoch {}", recipe.epochs()))
+    })
+}
+
+fn phase(recipe: Option<&Recipe>, stage: Option<Stage>, index: &Arc<Index>, seed: u64, epoch: u32) -> PhaseSpec {
+    let sampler = stage.map_or(Sampler::Shuffled, |stage| transforms::sampler(stage.sampler));
+    PhaseSpec {
+        kind: PhaseKind::Train,
+        index: Arc::clone(index),
+        features: recipe.map_or_else(FeatureNames::default, |recipe| data_set::features(&recipe.data)),
+        plan: Arc::new(Plan::new(sampler, index.len(), seed, epoch, None)),
+        batch_rows: stage.map_or(transforms::BENCH_BATCH_ROWS, |stage| stage.batch_size),
+        drop_last: stage.is_some_and(|stage| stage.drop_last),
+        first_seq: 0,
+        tickets_max: None,
+        views: vec![stage.map_or_else(transforms::bench_view, |stage| transforms::stage_view(&stage))],
+        classes: recipe.map(|recipe| i64::from(recipe.data.classes)),
+        decode: recipe.map_or(DecodeMode::Strict, |recipe| transforms::decode_mode(recipe.data.decode)),
+        hash_rows: true,
+    }
+}
