@@ -92,8 +92,8 @@ impl Work {
 
     fn options(&self) -> PipelineOptions {
         let slab_bytes = fastgarden_data::slab::Layout::new(self.batch_rows, vec![self.view.size]).bytes();
-        let execution = self.recipe.as_ref().map(|recipe| &recipe.execution);
-        transforms::pipeline_options(&self.pools, execution, slab_bytes, self.batch_rows)
+        let execution = self.recipe.as_ref().map(|recipe| recipe.execution).unwrap_or_default();
+        transforms::pipeline_options(&self.pools, &execution, slab_bytes, self.batch_rows)
     }
 
     fn phase(&self, epoch: u32) -> PhaseSpec {

@@ -121,7 +121,7 @@ mod tests {
 
     const ROW: EpochRow = EpochRow {
         epoch: 3,
-        train_loss: Some(3.14159),
+        train_loss: Some(3.12345),
         valid_loss: Some(2.5),
         accuracy: Some(0.12345),
         images_per_s: Some(1_234.4),

@@ -104,7 +104,7 @@ fn judge(
     interrupts: &Interrupts,
 ) -> Result<Tally, Failure> {
     let slab_bytes = Layout::new(spec.batch_rows, vec![spec.view.size]).bytes();
-    let options = transforms::pipeline_options(&pools, Some(&recipe.execution), slab_bytes, spec.batch_rows);
+    let options = transforms::pipeline_options(&pools, &recipe.execution, slab_bytes, spec.batch_rows);
     let pipeline =
         Pipeline::start(PipelineOptions { bad_records_max, ..options }).map_err(|error| of_train(error.into()))?;
     let channels_last = matches!(device, Device::Cuda(_));

@@ -109,7 +109,7 @@ impl Prepared {
         };
         let slab_bytes = geometries.iter().map(bytes).max().unwrap_or(0);
         let rows_max = geometries.iter().map(|(_, rows)| *rows).max().unwrap_or(CHUNK_ROWS_MAX);
-        let options = transforms::pipeline_options(&self.pools, Some(&self.recipe.execution), slab_bytes, rows_max);
+        let options = transforms::pipeline_options(&self.pools, &self.recipe.execution, slab_bytes, rows_max);
         let slabs_extra = usize::from(matches!(self.device, Device::Cuda(_)));
         PipelineOptions { bad_records_max: self.bad_records_max, slabs_extra, ..options }
     }

@@ -225,7 +225,7 @@ impl Course<'_> {
         let cursor = self.state.progress.cursor.clone();
         let whole = stage.phase(Arc::clone(plan), 0, None).end_seq() == cursor.seq;
         let dropped_last = if whole { plan.tickets() - cursor.seq } else { 0 };
-        let tally = std::mem::replace(&mut self.state.progress.tally, EpochTally::default());
+        let tally = std::mem::take(&mut self.state.progress.tally);
         let record = record(&cursor, &tally, dropped_last, judged.as_ref(), elapsed);
         let judged = judged.unwrap_or_default();
         self.state.append(Line::Epoch(Epoch {

@@ -32,8 +32,8 @@ impl OptimizerSpec {
     /// A fresh optimiser for this net.
     pub fn build(&self, state: &StateDict) -> Box<dyn Optimizer> {
         match self {
-            Self::Sgd(options) => Box::new(Sgd::new(state, options.clone())),
-            Self::AdamW(options) => Box::new(AdamW::new(state, options.clone())),
+            Self::Sgd(options) => Box::new(Sgd::new(state, *options)),
+            Self::AdamW(options) => Box::new(AdamW::new(state, *options)),
         }
     }
 }
@@ -136,7 +136,7 @@ pub struct TrainSpec {
 impl StageSpec {
     /// The plan of an epoch.
     pub fn plan(&self, seed: u64, epoch: u32, cap: Option<u64>) -> Plan {
-        Plan::new(self.sampler, self.train.index.len() as u32, seed, epoch, cap)
+        Plan::new(self.sampler, self.train.index.len(), seed, epoch, cap)
     }
 
     /// Steps of one epoch.
@@ -168,7 +168,7 @@ impl StageSpec {
 impl EvaluationSpec {
     /// The validation phase.
     pub fn phase(&self) -> PhaseSpec {
-        let plan = Plan::new(Sampler::Sequential, self.split.index.len() as u32, 0, 0, self.limit);
+        let plan = Plan::new(Sampler::Sequential, self.split.index.len(), 0, 0, self.limit);
         PhaseSpec {
             kind: PhaseKind::Validate,
             index: Arc::clone(&self.split.index),
