@@ -34,18 +34,19 @@ use super::source::{Source, of_pipeline, recipe};
 use super::text::counted;
 use crate::cli::DumpArgs;
 use crate::exit::{Complaint, Failure};
+use crate::rules::grouped;
 
 pub(super) fn run(args: &DumpArgs) -> Result<(), Failure> {
     let recipe = recipe(&args.recipe)?;
     let folder = Unfinished::create(&args.out)?;
-    let mut source = Source::open(recipe.as_ref(), &args.data, args.seed, args.epoch)?;
+    let mut source = Source::open(recipe.as_ref(), recipe.is_some(), &args.data, args.seed, args.epoch)?;
     let rows = source.phase.batch_rows as u64;
     source.phase.tickets_max = Some(args.batches.saturating_mul(rows));
     let dumped = dump(&source, args, &folder)?;
     folder.finish()?;
     let mut text = format!(
-        "wrote {} of {} in {} to {}\n  batch_hash  {}\n",
-        counted(dumped.batches, "batch").replace("batchs", "batches"),
+        "wrote {} ({} from {}) to {}\n  batch_hash  {}\n",
+        if dumped.batches == 1 { "1 batch".to_owned() } else { format!("{} batches", grouped(dumped.batches)) },
         counted(dumped.rows, "image"),
         source.found.description,
         args.out.display(),

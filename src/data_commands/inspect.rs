@@ -322,7 +322,11 @@ impl Inspected<'_> {
     fn chart(&self, ink: Ink) -> String {
         let mut labels: Vec<(i64, u64)> = self.labels().into_iter().collect();
         labels.sort_by_key(|&(label, count)| (std::cmp::Reverse(count), label));
-        let Some(&(_, most)) = labels.first() else { return String::new() };
+        // Bars of one length say no more than the line about classes does.
+        let (Some(&(_, most)), Some(&(_, least))) = (labels.first(), labels.last()) else { return String::new() };
+        if most == least {
+            return String::new();
+        }
         let is_cut = labels.len() > MOST_SHOWN + LEAST_SHOWN;
         let mut text = String::from("\n");
         for (place, (label, count)) in labels.iter().enumerate() {

@@ -5,7 +5,7 @@ use fastgarden_data::outcome::Use;
 
 use super::print;
 use super::sheet::{Cell, Sheet};
-use super::source::{Source, of_pipeline, recipe};
+use super::source::{Source, of_pipeline};
 use super::text::counted;
 use crate::cli::{DEFAULT_RECIPE, ShowArgs};
 use crate::exit::{Complaint, Failure, OrFail as _};
@@ -13,11 +13,9 @@ use crate::recipe::Recipe;
 use crate::report::write_atomically;
 
 pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
-    let recipe = match recipe(&args.recipe)? {
-        Some(recipe) => recipe,
-        None => Recipe::load(DEFAULT_RECIPE, &[]).or_usage()?,
-    };
-    let mut source = Source::open(Some(&recipe), &args.data, args.seed, args.epoch)?;
+    let name = args.recipe.recipe.as_deref().unwrap_or(DEFAULT_RECIPE);
+    let recipe = Recipe::load(name, &args.recipe.set).or_usage()?;
+    let mut source = Source::open(Some(&recipe), args.recipe.recipe.is_some(), &args.data, args.seed, args.epoch)?;
     // A contact sheet is for looking: any label will do, and no image has to wait for a full batch.
     source.phase.classes = None;
     source.phase.drop_last = false;

@@ -39,14 +39,18 @@ pub(super) fn recipe(choice: &RecipeChoice) -> Result<Option<Recipe>, Failure> {
 }
 
 impl Source {
-    /// Finds and indexes the data; nothing but framing is read.
-    pub(super) fn open(recipe: Option<&Recipe>, data: &DataChoice, seed: u64, epoch: u32) -> Result<Self, Failure> {
+    /// Finds and indexes the data; nothing but framing is read. Only a recipe that `is_named` insists on its source
+    /// size: without one, a data set of a single other size will do.
+    pub(super) fn open(recipe: Option<&Recipe>, is_named: bool, data: &DataChoice, seed: u64, epoch: u32) -> Result<Self, Failure> {
         let stage = recipe.map(|recipe| stage_of(recipe, epoch)).transpose()?;
         let source_px = stage.map_or(transforms::BENCH_INPUT_PX, |stage| stage.source_px);
         let source = DataSource::from_patterns(&data.data)?;
         let sizes_px = recipe.map_or_else(|| vec![source_px], data_set::sizes_px);
         let patterns = data_set::patterns(&source, &sizes_px)?;
-        let found = data_set::find(&patterns, Some(source_px), data.class_names.as_deref())?;
+        let found = match data_set::find(&patterns, Some(source_px), data.class_names.as_deref()) {
+            Err(_) if !is_named => data_set::find(&patterns, None, data.class_names.as_deref())?,
+            found => found?,
+        };
         let index = data_set::open(&found, Split::Train)?;
         let phase = phase(recipe, stage, &index, seed, epoch);
         Ok(Self { found, phase, execution: recipe.map(|recipe| recipe.execution).unwrap_or_default() })

@@ -59,10 +59,6 @@ impl Ink {
         Self { is_on: !unwanted && io::stdout().is_terminal() }
     }
 
-    pub(super) fn bold(self, text: &str) -> String {
-        self.with("1", text)
-    }
-
     pub(super) fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
