@@ -121,7 +121,7 @@ mod tests {
 
     const ROW: EpochRow = EpochRow {
         epoch: 3,
-        train_loss: Some(3.12345),
+        train_loss: Some(3.1236),
         valid_loss: Some(2.5),
         accuracy: Some(0.12345),
         images_per_s: Some(1_234.4),
@@ -138,7 +138,7 @@ mod tests {
             assert_eq!((ends(&rule), ends(&row)), (ends(&titles), ends(&titles)));
             assert!(ends(&titles) <= 80);
         }
-        assert_eq!(row(1, 1, &ROW), "     3      3.1416      2.5000    12.35 %      1,234       1.2 %     1:05");
+        assert_eq!(row(1, 1, &ROW), "     3      3.1236      2.5000    12.35 %      1,234       1.2 %     1:05");
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
     fn a_sentence_says_only_what_is_known() {
         assert_eq!(
             sentence(2, 3, 5, &ROW),
-            "run 2/3, epoch 3/5 done  train loss 3.1416  valid loss 2.5000  accuracy 12.35 %  images/s 1,234  \
+            "run 2/3, epoch 3/5 done  train loss 3.1236  valid loss 2.5000  accuracy 12.35 %  images/s 1,234  \
              input wait 1.2 %  time 1:05"
         );
         let bare = EpochRow { epoch: 1, seconds: 3_661.0, ..EpochRow::default() };

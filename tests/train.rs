@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Output, binary, garden, run};
+use crate::common::{Ended, Place};
 
 const RECIPE: &str = r#"
 name = "tiny"
@@ -39,42 +39,35 @@ keep = 2
 cpu_threads = 1
 "#;
 
-/// A folder with a garden of 70 + 20 pictures, a recipe, and a place for runs.
-struct Place {
-    folder: tempfile::TempDir,
+/// A place with a garden of 70 + 20 pictures and a recipe.
+struct Nursery {
+    place: Place,
 }
 
-impl Place {
+impl Nursery {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        garden(&folder.path().join("garden"), 70, 20, 48);
-        fs::write(folder.path().join("tiny.toml"), RECIPE).unwrap();
-        Self { folder }
+        let place = Place::new();
+        place.run("data garden garden --train 70 --val 20 --sizes 48").expect_code(0);
+        fs::write(place.path("tiny.toml"), RECIPE).unwrap();
+        Self { place }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.place.path(name)
     }
 
-    fn command(&self, out: &str, more: &[&str]) -> Command {
-        let mut command = binary(self.folder.path());
-        command.args(["train", "tiny.toml", "--data", "garden", "--out", out, "--rules", "none", "--device", "cpu"]);
-        command.args(more);
-        command
-    }
-
-    fn train(&self, out: &str, more: &[&str]) -> Output {
-        run(&mut self.command(out, more))
+    fn train(&self, out: &str, more: &str) -> Ended {
+        self.place.run(&format!("train tiny.toml --data garden --out {out} --rules none --device cpu {more}"))
     }
 
     /// Starts a training and waits until it has committed the named checkpoint.
     fn start_until(&self, out: &str, checkpoint: &str) -> Child {
-        let mut child = self.command(out, &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let words = format!("train tiny.toml --data garden --out {out} --rules none --device cpu");
+        let mut command = self.place.command(&words);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         loop {
-            let there = series(&self.path(out)).is_some_and(|series| {
-                series.join("seed-1/checkpoints").join(checkpoint).is_dir()
-            });
-            if there {
+            let folder = series(&self.path(out)).map(|series| series.join("seed-1/checkpoints").join(checkpoint));
+            if folder.is_some_and(|folder| folder.is_dir()) {
                 return child;
             }
             assert!(child.try_wait().unwrap().is_none(), "the training ended before its checkpoint {checkpoint}");
@@ -102,9 +95,9 @@ fn essence(out: &Path) -> (Value, Value, Value, Value, String) {
 
 #[test]
 fn a_series_is_trained_reported_and_evaluated_alike() {
-    let place = Place::new();
-    let output = place.train("runs", &["--runs", "2", "--report", "copy.json"]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    let place = Nursery::new();
+    let output = place.train("runs", "--runs 2 --report copy.json");
+    assert_eq!(output.code, 0, "{}", output.err);
     let report = report(&place.path("runs"));
     assert_eq!(report, serde_json::from_str::<Value>(&fs::read_to_string(place.path("copy.json")).unwrap()).unwrap());
     assert_eq!((&report["version"], report["runs"].as_array().unwrap().len()), (&1.into(), 2));
@@ -118,41 +111,40 @@ fn a_series_is_trained_reported_and_evaluated_alike() {
     }
     assert_ne!(report["runs"][0]["batch_hash"], report["runs"][1]["batch_hash"]);
     assert!(report["accuracy_std_population"].is_f64() && report["accuracy_std_sample"].is_f64());
-    assert!(output.stdout.contains("over 2 runs"), "{}", output.stdout);
+    assert!(output.out.contains("over 2 runs"), "{}", output.out);
 
     let seed = series(&place.path("runs")).unwrap().join("seed-2");
     let lines = fastgarden_data::ledger::read(&seed.join("ledger.jsonl")).unwrap();
     assert_eq!(lines.len(), 1 + 24 + 3);
-    let mut evaluate = binary(place.folder.path());
-    evaluate.args(["evaluate", seed.to_str().unwrap(), "--data", "garden", "--device", "cpu", "--format", "json"]);
-    let evaluated: Value = serde_json::from_str(&run(&mut evaluate).stdout).unwrap();
+    let evaluate = format!("evaluate {} --data garden --device cpu --format json", seed.display());
+    let evaluated = place.place.run(&evaluate).expect_code(0).json();
     assert_eq!(evaluated["accuracy"], report["runs"][1]["accuracy"]);
     assert_eq!(evaluated["valid_loss"], report["runs"][1]["epochs"][2]["valid_loss"]);
 }
 
 #[test]
 fn a_kill_in_mid_epoch_changes_nothing_but_the_attempts() {
-    let place = Place::new();
-    assert_eq!(place.train("whole", &[]).code, 0);
+    let place = Nursery::new();
+    assert_eq!(place.train("whole", "").code, 0);
     let mut child = place.start_until("killed", "2-12");
     child.kill().unwrap();
     child.wait().unwrap();
-    let output = place.train("killed", &["--resume"]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    let output = place.train("killed", "--resume");
+    assert_eq!(output.code, 0, "{}", output.err);
     assert_eq!(essence(&place.path("killed")), essence(&place.path("whole")));
     let attempts = report(&place.path("killed"))["runs"][0]["attempts"].clone();
     let attempts = attempts.as_array().unwrap();
     assert_eq!(attempts.len(), 2, "{attempts:?}");
     assert!(attempts[1]["from_step"].as_u64().unwrap() >= 12, "it did not start over: {attempts:?}");
     assert_eq!(attempts[1]["to_step"], 24);
-    assert!(output.stderr.contains("resumed at step"), "{}", output.stderr);
+    assert!(output.err.contains("resumed at step"), "{}", output.err);
 }
 
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_everything_and_says_how_to_go_on() {
-    let place = Place::new();
-    assert_eq!(place.train("whole", &[]).code, 0);
+    let place = Nursery::new();
+    assert_eq!(place.train("whole", "").code, 0);
     let child = place.start_until("stopped", "1-4");
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -160,36 +152,34 @@ fn ctrl_c_saves_everything_and_says_how_to_go_on() {
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(130), "{told}");
     assert!(told.contains("train tiny.toml") && told.contains("--resume"), "{told}");
-    let output = place.train("stopped", &["--resume"]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    let output = place.train("stopped", "--resume");
+    assert_eq!(output.code, 0, "{}", output.err);
     assert_eq!(essence(&place.path("stopped")), essence(&place.path("whole")));
 }
 
 #[test]
 fn resuming_a_finished_series_trains_nothing() {
-    let place = Place::new();
-    assert_eq!(place.train("runs", &[]).code, 0);
+    let place = Nursery::new();
+    assert_eq!(place.train("runs", "").code, 0);
     let before = (essence(&place.path("runs")), report(&place.path("runs"))["runs"].clone());
-    assert_eq!(place.train("runs", &["--resume"]).code, 0);
+    assert_eq!(place.train("runs", "--resume").code, 0);
     assert_eq!((essence(&place.path("runs")), report(&place.path("runs"))["runs"].clone()), before);
-    let output = place.train("runs", &["--resume", "--set", "optimizer.lr=0.5"]);
+    let output = place.train("runs", "--resume --set optimizer.lr=0.5");
     assert_eq!(output.code, 2);
-    assert!(output.stderr.contains("optimizer.lr"), "{}", output.stderr);
+    assert!(output.err.contains("optimizer.lr"), "{}", output.err);
 }
 
 #[test]
 fn the_cap_and_max_steps_bound_what_is_issued() {
-    let place = Place::new();
+    let place = Nursery::new();
     fs::write(place.path("rules.toml"), "examples_per_epoch = 20\n").unwrap();
-    let mut command = binary(place.folder.path());
-    command.args(["train", "tiny.toml", "--data", "garden", "--out", "capped", "--rules", "rules.toml", "--device", "cpu"]);
-    let output = run(&mut command);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    let output = place.place.run("train tiny.toml --data garden --out capped --rules rules.toml --device cpu");
+    assert_eq!(output.code, 0, "{}", output.err);
     for epoch in report(&place.path("capped"))["runs"][0]["epochs"].as_array().unwrap() {
         assert_eq!((&epoch["examples"]["issued"], &epoch["examples"]["trained"]), (&20.into(), &16.into()));
     }
-    let output = place.train("short", &["--max-steps", "3"]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    let output = place.train("short", "--max-steps 3");
+    assert_eq!(output.code, 0, "{}", output.err);
     let run = &report(&place.path("short"))["runs"][0];
     assert_eq!((&run["steps"], &run["epochs"][0]["examples"]["issued"]), (&3.into(), &24.into()));
     assert!(run["accuracy"].is_f64());
@@ -197,77 +187,68 @@ fn the_cap_and_max_steps_bound_what_is_issued() {
 
 #[test]
 fn a_validation_record_in_the_training_split_refuses_the_run() {
-    let place = Place::new();
+    let place = Nursery::new();
     let sized = place.path("garden").join("tfrecords-jpeg-48x48");
     let shard = fs::read_dir(sized.join("val")).unwrap().next().unwrap().unwrap().path();
     let name = format!("99-48x48-{}.tfrec", shard.to_str().unwrap().rsplit_once('-').unwrap().1.trim_end_matches(".tfrec"));
     fs::copy(&shard, sized.join("train").join(&name)).unwrap();
-    let output = place.train("runs", &[]);
-    assert_eq!(output.code, 3, "{}", output.stderr);
-    assert!(output.stderr.contains(&name) && output.stderr.contains("by id"), "{}", output.stderr);
+    let output = place.train("runs", "");
+    assert_eq!(output.code, 3, "{}", output.err);
+    assert!(output.err.contains(&name) && output.err.contains("by id"), "{}", output.err);
     assert!(series(&place.path("runs")).is_none(), "nothing was begun");
 }
 
 #[test]
 fn what_can_not_work_is_refused_in_one_sentence() {
-    let place = Place::new();
+    let place = Nursery::new();
     fs::write(place.path("a-file"), "x").unwrap();
-    let cases: &[(&[&str], i32, &str)] = &[
-        (&["--set", "stage.0.batch_size=0"], 2, "batch_size"),
-        (&["--set", "stage.0.epochs=-1"], 2, "epochs"),
-        (&["--set", "optimizer.lr=nan"], 2, "lr"),
-        (&["--set", "optimizer.rate=1"], 2, "rate"),
-        (&["--set", "net.outputs=50"], 2, "outputs"),
-        (&["--set", "stage.0.batch_size=4096"], 2, "not one whole batch"),
-        (&["--data", "nowhere"], 2, "nowhere"),
-        (&["--out", "a-file"], 2, "a-file"),
-        (&["--device", "cuda:0"], 2, "cuda"),
+    let usual = "--data garden --out runs --device cpu";
+    let cases = [
+        (format!("{usual} --set stage.0.batch_size=0"), "batch_size"),
+        (format!("{usual} --set stage.0.epochs=-1"), "epochs"),
+        (format!("{usual} --set optimizer.lr=nan"), "lr"),
+        (format!("{usual} --set optimizer.rate=1"), "rate"),
+        (format!("{usual} --set net.outputs=50"), "outputs"),
+        (format!("{usual} --set stage.0.batch_size=4096"), "not one whole batch"),
+        ("--data nowhere --out runs --device cpu".to_owned(), "nowhere"),
+        ("--data garden --out a-file --device cpu".to_owned(), "a-file"),
+        ("--data garden --out runs --device cuda:7".to_owned(), "cuda"),
     ];
-    for (more, code, word) in cases {
-        let mut command = binary(place.folder.path());
-        command.args(["train", "tiny.toml", "--rules", "none"]);
-        for (flag, value) in [("--data", "garden"), ("--out", "runs"), ("--device", "cpu")] {
-            if more[0] != flag {
-                command.args([flag, value]);
-            }
-        }
-        let output = run(command.args(*more));
-        assert_eq!(output.code, *code, "{more:?}: {}", output.stderr);
-        assert!(output.stderr.contains(word) && !output.stderr.contains("panicked"), "{more:?}: {}", output.stderr);
+    for (more, word) in cases {
+        let ended = place.place.run(&format!("train tiny.toml --rules none {more}")).expect_code(2);
+        assert!(ended.err.to_lowercase().contains(word), "{more}: {}", ended.err);
     }
     assert!(series(&place.path("runs")).is_none(), "nothing was begun");
 }
 
 #[test]
 fn a_checkpoint_of_another_net_is_refused() {
-    let place = Place::new();
-    assert_eq!(place.train("runs", &["--max-steps", "1"]).code, 0);
+    let place = Nursery::new();
+    assert_eq!(place.train("runs", "--max-steps 1").code, 0);
     let series = series(&place.path("runs")).unwrap();
     let recipe = fs::read_to_string(series.join("recipe.toml")).unwrap();
     fs::write(series.join("recipe.toml"), recipe.replace("layers = [1, 1, 1, 1]", "layers = [2, 1, 1, 1]")).unwrap();
-    let mut evaluate = binary(place.folder.path());
-    evaluate.args(["evaluate", series.join("seed-1").to_str().unwrap(), "--data", "garden", "--device", "cpu"]);
-    let output = run(&mut evaluate);
-    assert_eq!(output.code, 2, "{}", output.stderr);
-    assert!(output.stderr.contains("another net"), "{}", output.stderr);
+    let output = place.place.run(&format!("evaluate {} --data garden --device cpu", series.join("seed-1").display()));
+    assert_eq!(output.code, 2, "{}", output.err);
+    assert!(output.err.contains("another net"), "{}", output.err);
 }
 
 #[test]
 fn bad_records_are_quarantined_within_the_budget_and_end_the_run_beyond_it() {
-    let place = Place::new();
+    let place = Nursery::new();
     let train = place.path("garden").join("tfrecords-jpeg-48x48/train");
     let shard = fs::read_dir(&train).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&shard).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&shard, bytes).unwrap();
-    let output = place.train("runs", &[]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    let output = place.train("runs", "");
+    assert_eq!(output.code, 0, "{}", output.err);
     let examples = report(&place.path("runs"))["runs"][0]["epochs"][0]["examples"].clone();
     let quarantined = examples["quarantined"].as_u64().unwrap() + u64::from(examples["trained"] == 64);
     assert_eq!(quarantined, 1, "{examples}: trained on, or in the dropped batch");
-    assert!(output.stderr.contains("data_crc_mismatch"), "{}", output.stderr);
-    let output = place.train("none", &["--set", "data.bad_records=0"]);
-    assert_eq!(output.code, 3, "{}", output.stderr);
-    assert!(output.stderr.contains("bad_records"), "{}", output.stderr);
+    assert!(output.err.contains("data_crc_mismatch"), "{}", output.err);
+    let output = place.train("none", "--set data.bad_records=0");
+    assert_eq!(output.code, 3, "{}", output.err);
+    assert!(output.err.contains("bad_records"), "{}", output.err);
 }
