@@ -1,0 +1,6 @@
+//! End-to-end tests of the program, a module per area.
+//! Not here: tests of parts, which stand beside them.
+
+mod common;
+mod data_commands;
+mod train;
