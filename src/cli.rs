@@ -1,13 +1,16 @@
 //! The command line as it is typed. Parsing touches nothing: no file, no device.
 //! Not here: what the values mean together (run_spec.rs) and the commands' work.
 
+mod data;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, VIEW_SIDE_PX_MAX};
+use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX};
 use fastgarden_train::device::DeviceRequest;
 
+pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
 use crate::recipe::{PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
@@ -27,10 +30,10 @@ Exit codes: 0 success, 1 the run failed, 2 bad usage, path or recipe, 3 bad data
 
 /// Train image models from plain TFRecord shards: exact batches, a ledger, one command.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "fastgarden-actors", version, max_term_width = 100, after_help = MAIN_EXAMPLES)]
+#[command(name = "fastgarden-actors", version, after_help = MAIN_EXAMPLES)]
 pub struct Cli {
-    /// How log lines look (RUST_LOG chooses which).
-    #[arg(long, global = true, value_enum, default_value = "text", hide_short_help = true)]
+    /// Log lines as text or json (RUST_LOG chooses which)
+    #[arg(long, global = true, value_enum, default_value = "text", hide_possible_values = true, display_order = 900)]
     pub log_format: LogFormat,
     /// What to do.
     #[command(subcommand)]
@@ -96,10 +99,10 @@ pub struct RecipeChoice {
 /// Where the examples are.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataChoice {
-    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class [default: the synthetic garden]
+    /// Shards: a folder, several sizes' parent, a glob; or class folders [default: synthetic garden]
     #[arg(long, value_name = "DIR|GLOB")]
     pub data: Vec<String>,
-    /// File of class names, one a line [default: classes.txt beside the shards]
+    /// Class names, one a line [default: classes.txt beside the shards]
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
 }
@@ -109,19 +112,19 @@ Examples:
   fastgarden-actors train
   fastgarden-actors train --data tfrecords/ --runs 3
   fastgarden-actors train my-recipe.toml --set stage.0.epochs=2 --set optimizer.lr=1e-3
-  fastgarden-actors train --resume                         go on where the newest series of this recipe stopped";
+  fastgarden-actors train --resume               go on where the newest series of this recipe stopped";
 
 /// `train`
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub struct TrainArgs {
-    /// A recipe's name (see `recipes list`) or the path of its TOML file
+    /// A recipe's name (see `recipes list`) or path
     #[arg(default_value = DEFAULT_RECIPE)]
     pub recipe: String,
-    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class [default: the synthetic garden]
+    /// Shards: a folder, several sizes' parent, a glob; or class folders [default: synthetic garden]
     #[arg(long, value_name = "DIR|GLOB")]
     pub data: Vec<String>,
-    /// File of class names, one a line [default: classes.txt beside the shards]
+    /// Class names, one a line [default: classes.txt beside the shards]
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
     /// Rules to hold to: fastgarden, none, or the path of a rule file
@@ -145,7 +148,7 @@ pub struct TrainArgs {
     /// Go on with the newest series of this recipe under --out
     #[arg(long)]
     pub resume: bool,
-    /// End each run after N steps; it is validated and reported, but counts as unfinished
+    /// End each run after N steps; validated and reported, but unfinished
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_steps: Option<u64>,
     /// Write the report here too
@@ -170,165 +173,12 @@ pub struct EvaluateArgs {
     /// auto, cpu or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: DeviceRequest,
-    /// How to print the result
-    #[arg(long, value_enum, default_value = "text")]
+    /// text or json
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub format: Format,
     /// Pool sizes.
     #[command(flatten)]
     pub pools: PoolArgs,
-}
-
-/// `data …`
-#[derive(Clone, Debug, Subcommand)]
-pub enum DataCommand {
-    /// Draw the synthetic garden as TFRecord shards in the Kaggle layout
-    Garden(GardenArgs),
-    /// Say what is in a data set: splits, counts, sizes, classes
-    Inspect(InspectArgs),
-    /// Read everything and check every checksum; exit 3 when anything is wrong
-    Verify(VerifyArgs),
-    /// Write a PNG contact sheet of augmented training images with their class names
-    Show(ShowArgs),
-    /// Write exact training batches as .npy, with their hash and boxes
-    Dump(DumpArgs),
-    /// Write a tree of image folders as TFRecord shards
-    Pack(PackArgs),
-}
-
-/// `data garden`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fastgarden-actors data garden garden/ --sizes 192,224,331")]
-pub struct GardenArgs {
-    /// Folder to make; it must not hold a garden of another kind
-    pub out: PathBuf,
-    /// Sides of the pictures, pixels; every size shows the same ids in the same split
-    #[arg(long, value_name = "PX,…", value_delimiter = ',', default_value = "224",
-          value_parser = clap::value_parser!(u32).range(16..=i64::from(VIEW_SIDE_PX_MAX)))]
-    pub sizes: Vec<u32>,
-    /// Training pictures
-    #[arg(long, value_name = "N", default_value_t = 12_753, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub train: u32,
-    /// Validation pictures
-    #[arg(long, value_name = "N", default_value_t = 3_712, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub val: u32,
-    /// Training records in a shard
-    #[arg(long, value_name = "N", default_value_t = 798, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub records_per_shard: u32,
-    /// Another seed, other pictures of the same flowers
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-}
-
-/// `data inspect`
-#[derive(Args, Clone, Debug)]
-pub struct InspectArgs {
-    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class
-    #[arg(required = true, value_name = "DIR|GLOB")]
-    pub data: Vec<String>,
-    /// File of class names, one a line
-    #[arg(long, value_name = "FILE")]
-    pub class_names: Option<PathBuf>,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
-    /// Whose feature names and source size to use.
-    #[command(flatten)]
-    pub recipe: RecipeChoice,
-}
-
-/// `data verify`
-#[derive(Args, Clone, Debug)]
-pub struct VerifyArgs {
-    /// Shard folder, parent of several sizes, glob pattern or tree of a folder a class
-    #[arg(required = true, value_name = "DIR|GLOB")]
-    pub data: Vec<String>,
-    /// How to print the faults
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
-    /// Whose feature names, class count and source size to use.
-    #[command(flatten)]
-    pub recipe: RecipeChoice,
-}
-
-/// `data show`
-#[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Example:\n  fastgarden-actors data show --data tfrecords/ --out sheet.png --columns 8 --rows 5"
-)]
-pub struct ShowArgs {
-    /// Where the examples are.
-    #[command(flatten)]
-    pub data: DataChoice,
-    /// Whose crops and augmentation to show.
-    #[command(flatten)]
-    pub recipe: RecipeChoice,
-    /// The picture to write
-    #[arg(long, value_name = "FILE", default_value = "sheet.png")]
-    pub out: PathBuf,
-    /// Pictures in a row
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = within::<1, 32>)]
-    pub columns: usize,
-    /// Rows of pictures
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = within::<1, 64>)]
-    pub rows: usize,
-    /// Seed of order and augmentation
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Epoch to show, from 1
-    #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub epoch: u32,
-    /// Pool sizes.
-    #[command(flatten)]
-    pub pools: PoolArgs,
-}
-
-/// `data dump`
-#[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Example:\n  fastgarden-actors data dump --data tfrecords/ --seed 1 --epoch 1 --batches 4 --out batches/"
-)]
-pub struct DumpArgs {
-    /// Where the examples are.
-    #[command(flatten)]
-    pub data: DataChoice,
-    /// Whose batches to make [default: the work of `bench`].
-    #[command(flatten)]
-    pub recipe: RecipeChoice,
-    /// Seed of order and augmentation
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Epoch, from 1
-    #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub epoch: u32,
-    /// Batches from the epoch's first on
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    pub batches: u64,
-    /// Folder for the .npy files, hash.json and tickets.jsonl
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Pool sizes.
-    #[command(flatten)]
-    pub pools: PoolArgs,
-}
-
-/// `data pack`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fastgarden-actors data pack photos/ --out shards/")]
-pub struct PackArgs {
-    /// Tree with a folder a class
-    pub tree: PathBuf,
-    /// Folder to make
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Share of images for validation where the tree has no split of its own, 0 to below 1
-    #[arg(long, value_name = "SHARE", default_value = "0.2", value_parser = share)]
-    pub validation_share: f64,
-    /// Records in a shard
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = within::<1, 1_000_000>)]
-    pub records_per_shard: usize,
-    /// Seed of the split and of the order
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
 }
 
 /// Where prepared examples stay between epochs.
@@ -367,8 +217,8 @@ pub struct BenchArgs {
     /// Rows in a batch [default: the recipe's]
     #[arg(long, value_name = "N", value_parser = within::<1, BATCH_ROWS_MAX>)]
     pub batch_size: Option<usize>,
-    /// How to print the result
-    #[arg(long, value_enum, default_value = "text")]
+    /// text or json
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub format: Format,
     /// Pool sizes.
     #[command(flatten)]
@@ -380,8 +230,8 @@ pub struct BenchArgs {
 pub enum RecipesCommand {
     /// List the recipes in this program
     List {
-        /// How to print them
-        #[arg(long, value_enum, default_value = "text")]
+        /// text or json
+        #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
         format: Format,
     },
     /// Print a recipe with every key spelled out
@@ -405,8 +255,8 @@ pub enum RecipesCommand {
         /// Runs, with the seeds 1 to N [default: the recipe's seeds]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RUNS_MAX as i64))]
         runs: Option<u32>,
-        /// How to print it
-        #[arg(long, value_enum, default_value = "text")]
+        /// text or json
+        #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
         format: Format,
     },
 }
@@ -416,13 +266,6 @@ fn within<const LOW: usize, const HIGH: usize>(text: &str) -> Result<usize, Stri
     match text.parse() {
         Ok(number) if (LOW..=HIGH).contains(&number) => Ok(number),
         _ => Err(format!("it must be a whole number from {LOW} to {HIGH}")),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
-        _ => Err("it must be a number from 0 to below 1".to_owned()),
     }
 }
 

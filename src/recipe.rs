@@ -1,6 +1,7 @@
 //! Recipes: a TOML file that fully describes a training, and its checked, resolved form.
 //! Not here: what was typed on the command line besides `--set` (run_spec.rs), and running anything.
 
+mod check;
 mod decode;
 mod error;
 mod library;

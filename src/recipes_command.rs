@@ -54,6 +54,7 @@ fn list(format: Format) -> Result<String, Failure> {
         let [epochs, input, runs] = counts;
         table.add_row([recipe.name.clone(), epochs, input, runs, recipe.summary.clone()]);
     }
+    let table = trimmed(&table);
     Ok(format!("{table}\n\nprint one in full:  fastgarden-actors recipes show {}\n", recipes[0].name))
 }
 
@@ -90,6 +91,7 @@ fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
         0 => format!("{passed} pass, {open} only a run can tell"),
         _ => format!("not a submission as it stands: {failed} fail, {passed} pass, {open} only a run can tell"),
     };
+    let table = trimmed(&table);
     format!("recipe {} under the rules {}\n\n{table}\n\n{summary}\n", recipe.name, rules.name)
 }
 
@@ -118,4 +120,9 @@ fn plain_table() -> Table {
         table.set_width(100);
     }
     table
+}
+
+/// A table without the spaces that fill its lines up.
+fn trimmed(table: &Table) -> String {
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

@@ -48,8 +48,8 @@ impl Series {
 
     fn reopen(folder: PathBuf, recipe: &Recipe, rules: &Rules) -> Result<Self, Failure> {
         let lock = lock(&folder)?;
-        let way_out =
-            format!("start a new series without --resume, or go on with --set as before and {RECIPE_FILE} there");
+        let recipe_path = folder.join(RECIPE_FILE);
+        let way_out = format!("leave --resume out, or go on with: train {} --resume", recipe_path.display());
         let before = read_recipe(&folder)?;
         if before.hash() != recipe.hash() {
             let diff = differences(&before.to_toml(), &recipe.to_toml()).join("\n    ");
@@ -61,6 +61,7 @@ impl Series {
         if before.hash() != rules.hash() {
             let diff = differences(&before.to_toml(), &rules.to_toml()).join("\n    ");
             let folder = folder.display();
+            let way_out = "leave --resume out, or name the same rules with --rules";
             return Err(Failure::usage(format!("{folder} was made under other rules:\n    {diff}"), way_out));
         }
         Ok(Self { folder, is_resumed: true, _lock: lock })

@@ -2,11 +2,11 @@
 //! Not here: unknown keys and wrong types (decode.rs has refused them before).
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, VIEW_SIDE_PX_MAX};
 
-use super::error::{RecipeError, listed, nearest};
+use super::check::{Check, NOT_NEGATIVE, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
+use super::error::RecipeError;
 use super::located::Node;
 use super::schema::{
     BlockToml, CheckpointToml, CropToml, DataToml, EvaluationToml, ExecutionToml, NetToml, OptimizerToml, RecipeToml,
@@ -17,7 +17,8 @@ use super::{
     OptimizerState, Recipe, Sampler, Schedule, Stage,
 };
 
-type Checked<T> = Result<T, RecipeError>;
+/// A value, or what is wrong with it.
+pub type Checked<T> = Result<T, RecipeError>;
 
 /// Epochs of one stage.
 const EPOCHS_MAX: i64 = 100_000;
@@ -61,22 +62,6 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
         checkpoint: check.checkpoint(raw.checkpoint.unwrap_or_default())?,
         execution: check.execution(raw.execution.unwrap_or_default())?,
     })
-}
-
-/// What a number must be, in words and as a test.
-struct Bound {
-    words: &'static str,
-    holds: fn(f64) -> bool,
-}
-
-const POSITIVE: Bound = Bound { words: "a number above 0", holds: |value| value > 0.0 };
-const NOT_NEGATIVE: Bound = Bound { words: "0 or above", holds: |value| value >= 0.0 };
-const SHARE_BELOW_ONE: Bound = Bound { words: "from 0 to below 1", holds: |value| (0.0..1.0).contains(&value) };
-const SHARE_ABOVE_ZERO: Bound = Bound { words: "above 0 and at most 1", holds: |value| value > 0.0 && value <= 1.0 };
-
-struct Check<'a> {
-    file: &'a str,
-    root: &'a Node,
 }
 
 impl Check<'_> {
@@ -320,96 +305,4 @@ pub(crate) const PREFETCH_MAX: usize = 256;
 /// fastai's rule for validation: 14 % more than the input, in steps of 8 px (64 → 80, 224 → 256).
 fn resize_px_for(input_px: u32) -> u32 {
     (input_px + (14 * input_px).div_ceil(800) * 8).min(VIEW_SIDE_PX_MAX)
-}
-
-/// The checks that every section uses.
-impl Check<'_> {
-    fn wrong(&self, path: &str, sentence: String) -> RecipeError {
-        RecipeError::at(self.file, &self.root.origin_of(path), sentence)
-    }
-
-    fn required<T>(&self, path: &str, value: Option<T>) -> Checked<T> {
-        value.ok_or_else(|| self.wrong(path, format!("`{path}` is missing: a recipe must state it")))
-    }
-
-    fn not_available(&self, path: &str, asked: &str, here: &[&str]) -> RecipeError {
-        let are = if here.len() == 1 { "there is only" } else { "there are" };
-        let here = listed(here.iter().copied());
-        self.wrong(path, format!("`{path}`: {asked} is not available in this version: {are} {here}"))
-    }
-
-    /// One of a few words. `later` are words that the format knows and this version does not.
-    fn choice<T: Copy>(
-        &self,
-        path: &str,
-        value: Option<String>,
-        default: Option<&str>,
-        here: &[(&str, T)],
-        later: &[&str],
-    ) -> Checked<T> {
-        let value = self.required(path, value.or(default.map(str::to_owned)))?;
-        if let Some((_, found)) = here.iter().find(|(word, _)| *word == value) {
-            return Ok(*found);
-        }
-        let words: Vec<&str> = here.iter().map(|(word, _)| *word).collect();
-        if later.contains(&value.as_str()) {
-            return Err(self.not_available(path, &format!("{value:?}"), &words));
-        }
-        let near =
-            nearest(&value, words.iter().copied()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-        let one_of = if words.len() == 1 { "must be" } else { "must be one of" };
-        let sentence = format!("`{path}` is {value:?}, but it {one_of} {}{near}", listed(words));
-        Err(self.wrong(path, sentence))
-    }
-
-    fn integer(
-        &self,
-        path: &str,
-        value: Option<i64>,
-        default: Option<i64>,
-        range: RangeInclusive<i64>,
-    ) -> Checked<i64> {
-        let value = self.required(path, value.or(default))?;
-        if range.contains(&value) {
-            return Ok(value);
-        }
-        let (low, high) = range.into_inner();
-        Err(self.wrong(path, format!("`{path}` is {value}: it must be a whole number from {low} to {high}")))
-    }
-
-    /// A list of exactly N whole numbers from 1 to `most`.
-    fn integers<const N: usize>(&self, path: &str, values: Option<Vec<i64>>, most: i64) -> Checked<[u32; N]> {
-        let values = self.required(path, values)?;
-        if values.len() != N {
-            return Err(self.wrong(path, format!("`{path}` has {} numbers: it must have {N}", values.len())));
-        }
-        let mut checked = [0; N];
-        for (index, value) in values.into_iter().enumerate() {
-            checked[index] = self.integer(&format!("{path}.{index}"), Some(value), None, 1..=most)? as u32;
-        }
-        Ok(checked)
-    }
-
-    fn side(&self, path: &str, value: Option<i64>, default: u32) -> Checked<u32> {
-        Ok(self.integer(path, value, Some(i64::from(default)), 1..=i64::from(VIEW_SIDE_PX_MAX))? as u32)
-    }
-
-    fn number(&self, path: &str, value: Option<f64>, default: Option<f64>, bound: &Bound) -> Checked<f64> {
-        let value = self.required(path, value.or(default))?;
-        if value.is_finite() && (bound.holds)(value) {
-            return Ok(value);
-        }
-        Err(self.wrong(path, format!("`{path}` is {value}: it must be {}", bound.words)))
-    }
-
-    /// Keys that another kind of the same table has.
-    fn foreign(&self, at: &str, kind: &str, given: &[(&str, bool)]) -> Checked<()> {
-        match given.iter().find(|(_, is_given)| *is_given) {
-            Some((key, _)) => {
-                let path = format!("{at}.{key}");
-                Err(self.wrong(&path, format!("`{path}` does not belong to kind {kind:?}: leave it out")))
-            }
-            None => Ok(()),
-        }
-    }
 }
