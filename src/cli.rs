@@ -99,7 +99,7 @@ pub struct RecipeChoice {
 /// Where the examples are.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataChoice {
-    /// Shards: a folder, several sizes' parent, a glob; or class folders [default: synthetic garden]
+    /// Folder or glob of shards, or a tree of a folder a class [default: synthetic garden]
     #[arg(long, value_name = "DIR|GLOB")]
     pub data: Vec<String>,
     /// Class names, one a line [default: classes.txt beside the shards]
@@ -121,7 +121,7 @@ pub struct TrainArgs {
     /// A recipe's name (see `recipes list`) or path
     #[arg(default_value = DEFAULT_RECIPE)]
     pub recipe: String,
-    /// Shards: a folder, several sizes' parent, a glob; or class folders [default: synthetic garden]
+    /// Folder or glob of shards, or a tree of a folder a class [default: synthetic garden]
     #[arg(long, value_name = "DIR|GLOB")]
     pub data: Vec<String>,
     /// Class names, one a line [default: classes.txt beside the shards]

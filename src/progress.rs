@@ -181,11 +181,13 @@ impl Phase {
     }
 
     fn bar_message(&self, figures: &Figures) -> String {
-        let mut parts = vec![format!("{}/{}", grouped(figures.done_examples), grouped(self.total_examples))];
+        let total = grouped(self.total_examples);
+        // Counted up within a fixed width, so that the bar doesn't jump.
+        let mut parts = vec![format!("{:>width$}/{total}", grouped(figures.done_examples), width = total.len())];
         parts.extend(figures.loss.map(|loss| format!("loss {loss:.3}")));
         parts.push(format!("{} img/s", rate(figures.images_per_s)));
         parts.push(format!("wait {}", percent(figures.input_wait_share)));
-        parts.extend(self.seconds_left(figures).map(|seconds| format!("ETA {}", clock(seconds))));
+        parts.extend(self.seconds_left(figures).map(|seconds| format!("ETA {:>5}", clock(seconds))));
         parts.join("  ")
     }
 

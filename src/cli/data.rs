@@ -52,7 +52,7 @@ pub struct GardenArgs {
 /// `data inspect`
 #[derive(Args, Clone, Debug)]
 pub struct InspectArgs {
-    /// Shards: a folder, several sizes' parent, a glob; or class folders
+    /// Folder or glob of shards, or a tree of a folder a class
     #[arg(required = true, value_name = "DIR|GLOB")]
     pub data: Vec<String>,
     /// File of class names, one a line
@@ -69,7 +69,7 @@ pub struct InspectArgs {
 /// `data verify`
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
-    /// Shards: a folder, several sizes' parent, a glob; or class folders
+    /// Folder or glob of shards, or a tree of a folder a class
     #[arg(required = true, value_name = "DIR|GLOB")]
     pub data: Vec<String>,
     /// text or json
