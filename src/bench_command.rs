@@ -86,7 +86,8 @@ impl Work {
         let index = data_set::open(&found, Split::Train)?;
         let view = stage.map_or_else(transforms::bench_view, |stage| transforms::stage_view(&stage));
         let sampler = stage.map_or(Sampler::Shuffled, |stage| transforms::sampler(stage.sampler));
-        let batch_rows = args.batch_size.or(stage.map(|stage| stage.batch_size)).unwrap_or(transforms::BENCH_BATCH_ROWS);
+        let batch_rows =
+            args.batch_size.or(stage.map(|stage| stage.batch_size)).unwrap_or(transforms::BENCH_BATCH_ROWS);
         Ok(Self { index, recipe, view, sampler, batch_rows, pools: PoolSizes::from(&args.pools) })
     }
 
@@ -108,7 +109,10 @@ impl Work {
             tickets_max: None,
             views: vec![self.view],
             classes: self.recipe.as_ref().map(|recipe| i64::from(recipe.data.classes)),
-            decode: self.recipe.as_ref().map_or(DecodeMode::Strict, |recipe| transforms::decode_mode(recipe.data.decode)),
+            decode: self
+                .recipe
+                .as_ref()
+                .map_or(DecodeMode::Strict, |recipe| transforms::decode_mode(recipe.data.decode)),
             hash_rows: true,
         }
     }

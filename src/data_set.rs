@@ -106,7 +106,8 @@ fn cache_folder() -> Result<PathBuf, Failure> {
 /// The garden in the cache folder, drawn on first use.
 fn own_garden(sizes_px: &[u32]) -> Result<PathBuf, Failure> {
     let (train_records, validation_records) = OWN_GARDEN;
-    let folder = cache_folder()?.join(format!("garden-{train_records}-{validation_records}"));
+    let sizes = sizes_px.iter().map(u32::to_string).collect::<Vec<_>>().join("-");
+    let folder = cache_folder()?.join(format!("garden-{sizes}"));
     let spec = GardenSpec { sizes_px: sizes_px.to_vec(), train_records, validation_records, ..GardenSpec::default() };
     draw_garden(&spec, &folder)?;
     Ok(folder)

@@ -27,6 +27,7 @@ use crate::transforms;
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    crate::omp::wait_passively();
     let device = device::choose(&args.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let loaded = load(&args.checkpoint)?;

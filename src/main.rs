@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fastgarden_actors::cli::Cli;
-use fastgarden_actors::{commands, omp, telemetry};
+use fastgarden_actors::{commands, telemetry};
 
 fn main() -> ExitCode {
-    omp::wait_passively();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

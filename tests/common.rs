@@ -2,11 +2,12 @@
 //! Not here: what commands should do.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fastgarden_data::garden::{self, GardenSpec};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// How a command ended.
 pub struct Output {
@@ -18,18 +19,36 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// The program, working in `home`, with its home and cache there.
-pub fn binary(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fastgarden-actors"));
-    command.current_dir(home).env("HOME", home).env("FASTGARDEN_CACHE", home.join("cache")).env_remove("RUST_LOG");
-    command
+/// A folder of its own to work in, with a home and a cache there.
+pub struct Place {
+    folder: TempDir,
 }
 
-/// Runs a command to its end.
-pub fn run(command: &mut Command) -> Output {
-    let output = command.output().expect("the program was built for this test");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("messages are UTF-8");
-    Output { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+impl Place {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("the temporary folder is writable") }
+    }
+
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program with these words, separated by spaces.
+    pub fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fastgarden-actors"));
+        command.args(words.split_whitespace()).current_dir(self.folder.path());
+        command.env("HOME", self.folder.path()).env("FASTGARDEN_CACHE", self.path("cache")).env_remove("RUST_LOG");
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, words: &str) -> Output {
+        let output = self.command(words).output().expect("the program was built for this test");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("messages are UTF-8");
+        Output { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
 }
 
 /// Draws a garden of one size, each split in one shard.

@@ -8,32 +8,12 @@ use std::path::PathBuf;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::common::{Output, binary, cut, flip, frame_offsets, garden, run};
+use crate::common::{Place, cut, flip, frame_offsets, garden};
 
-/// A folder of its own to work in.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Runs the program with these words, separated by spaces.
-    fn run(&self, words: &str) -> Output {
-        run(binary(self.folder.path()).args(words.split_whitespace()))
-    }
-
-    /// Draws a small garden `g`; its training shard.
-    fn garden(&self) -> PathBuf {
-        garden(&self.path("g"), 120, 30, 48);
-        self.path("g/tfrecords-jpeg-48x48/train/00-48x48-120.tfrec")
-    }
+/// Draws a small garden `g`; its training shard.
+fn small_garden(place: &Place) -> PathBuf {
+    garden(&place.path("g"), 120, 30, 48);
+    place.path("g/tfrecords-jpeg-48x48/train/00-48x48-120.tfrec")
 }
 
 #[test]
@@ -55,7 +35,7 @@ fn a_garden_is_drawn_once_and_never_over_other_files() {
 #[test]
 fn inspect_tells_what_is_there_within_a_hundred_columns() {
     let place = Place::new();
-    place.garden();
+    small_garden(&place);
     let text = place.run("data inspect g").expect_code(0).stdout;
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     for part in ["all 48×48 px", "104 of 104 named", "train and val share no record", "tulip", "█"] {
@@ -78,7 +58,7 @@ fn inspect_tells_what_is_there_within_a_hundred_columns() {
 #[test]
 fn verify_passes_a_sound_set_and_names_every_kind_of_damage() {
     let place = Place::new();
-    let shard = place.garden();
+    let shard = small_garden(&place);
     let sound = fs::read(&shard).unwrap();
     let offsets = frame_offsets(&shard);
     let json = place.run("data verify g --format json").expect_code(0).json();
@@ -109,7 +89,7 @@ fn verify_passes_a_sound_set_and_names_every_kind_of_damage() {
 #[test]
 fn a_cut_on_a_record_boundary_is_told_by_the_count_in_the_name() {
     let place = Place::new();
-    let shard = place.garden();
+    let shard = small_garden(&place);
     cut(&shard, frame_offsets(&shard)[100]);
     let line = place.run("data verify g").expect_code(3).stdout;
     assert!(line.starts_with("train/00-48x48-120.tfrec: count_differs_from_name: "), "{line}");
@@ -124,7 +104,7 @@ fn a_cut_on_a_record_boundary_is_told_by_the_count_in_the_name() {
 #[test]
 fn verify_refuses_a_validation_record_that_is_trained_on() {
     let place = Place::new();
-    let shard = place.garden();
+    let shard = small_garden(&place);
     fs::copy(&shard, place.path("g/tfrecords-jpeg-48x48/val/01-48x48-120.tfrec")).unwrap();
     let json = place.run("data verify g --format json").expect_code(3).json();
     assert_eq!(json["faults"][0]["kind"], "in_both_splits");
@@ -155,7 +135,7 @@ fn what_is_not_there_is_a_usage_error_of_every_command() {
 #[test]
 fn a_shard_of_another_format_can_not_be_shown() {
     let place = Place::new();
-    let shard = place.garden();
+    let shard = small_garden(&place);
     fs::write(&shard, "just text\n".repeat(50)).unwrap();
     for words in ["data show --data g", "data dump --data g --out d"] {
         let ended = place.run(words).expect_code(3);
@@ -166,7 +146,7 @@ fn a_shard_of_another_format_can_not_be_shown() {
 #[test]
 fn show_writes_a_sheet_of_the_asked_for_shape() {
     let place = Place::new();
-    place.garden();
+    small_garden(&place);
     place.run("data show --data g --columns 3 --rows 2 --out sheet.png").expect_code(0);
     let width_of = |name: &str| {
         let png = fs::read(place.path(name)).unwrap();
@@ -190,7 +170,7 @@ fn show_writes_a_sheet_of_the_asked_for_shape() {
 #[test]
 fn a_dump_proves_its_own_hash_whatever_the_pools() {
     let place = Place::new();
-    place.garden();
+    small_garden(&place);
     place.run("data dump --data g --seed 3 --epoch 2 --batches 2 --out d").expect_code(0);
     let stated = hash_of(&place, "d");
     assert_eq!(recomputed_hash(&place, "d", 64), stated);
@@ -207,7 +187,7 @@ fn a_dump_proves_its_own_hash_whatever_the_pools() {
 #[test]
 fn a_dump_of_a_recipe_has_its_geometry_and_marks_what_could_not_be_used() {
     let place = Place::new();
-    let shard = place.garden();
+    let shard = small_garden(&place);
     flip(&shard, frame_offsets(&shard)[7] + 900);
     let set = "--set stage.0.source_px=48 --set stage.0.batch_size=40 --set stage.0.input_px=32";
     place.run(&format!("data dump --data g --recipe seedling {set} --batches 3 --out d")).expect_code(0);

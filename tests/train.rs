@@ -6,15 +6,17 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Ended, Place};
+use crate::common::{Output, Place, garden};
 
 const RECIPE: &str = r#"
 name = "tiny"
 summary = "for tests"
 [net]
+kind = "xresnet"
 stem = { kind = "conv", widths = [8, 8, 64] }
 block = { kind = "basic" }
 layers = [1, 1, 1, 1]
+outputs = 104
 [optimizer]
 kind = "sgd"
 lr = 0.01
@@ -47,7 +49,7 @@ struct Nursery {
 impl Nursery {
     fn new() -> Self {
         let place = Place::new();
-        place.run("data garden garden --train 70 --val 20 --sizes 48").expect_code(0);
+        garden(&place.path("garden"), 70, 20, 48);
         fs::write(place.path("tiny.toml"), RECIPE).unwrap();
         Self { place }
     }
@@ -56,7 +58,7 @@ impl Nursery {
         self.place.path(name)
     }
 
-    fn train(&self, out: &str, more: &str) -> Ended {
+    fn train(&self, out: &str, more: &str) -> Output {
         self.place.run(&format!("train tiny.toml --data garden --out {out} --rules none --device cpu {more}"))
     }
 
@@ -90,14 +92,20 @@ fn report(out: &Path) -> Value {
 fn essence(out: &Path) -> (Value, Value, Value, Value, String) {
     let run = report(out)["runs"][0].clone();
     let ledger = fs::read_to_string(series(out).unwrap().join("seed-1/ledger.jsonl")).unwrap();
-    (run["weights_sha256"].clone(), run["batch_hash"].clone(), run["accuracy"].clone(), run["ledger_head"].clone(), ledger)
+    (
+        run["weights_sha256"].clone(),
+        run["batch_hash"].clone(),
+        run["accuracy"].clone(),
+        run["ledger_head"].clone(),
+        ledger,
+    )
 }
 
 #[test]
 fn a_series_is_trained_reported_and_evaluated_alike() {
     let place = Nursery::new();
     let output = place.train("runs", "--runs 2 --report copy.json");
-    assert_eq!(output.code, 0, "{}", output.err);
+    assert_eq!(output.code, 0, "{}", output.stderr);
     let report = report(&place.path("runs"));
     assert_eq!(report, serde_json::from_str::<Value>(&fs::read_to_string(place.path("copy.json")).unwrap()).unwrap());
     assert_eq!((&report["version"], report["runs"].as_array().unwrap().len()), (&1.into(), 2));
@@ -111,7 +119,7 @@ fn a_series_is_trained_reported_and_evaluated_alike() {
     }
     assert_ne!(report["runs"][0]["batch_hash"], report["runs"][1]["batch_hash"]);
     assert!(report["accuracy_std_population"].is_f64() && report["accuracy_std_sample"].is_f64());
-    assert!(output.out.contains("over 2 runs"), "{}", output.out);
+    assert!(output.stdout.contains("over 2 runs"), "{}", output.stdout);
 
     let seed = series(&place.path("runs")).unwrap().join("seed-2");
     let lines = fastgarden_data::ledger::read(&seed.join("ledger.jsonl")).unwrap();
@@ -130,14 +138,14 @@ fn a_kill_in_mid_epoch_changes_nothing_but_the_attempts() {
     child.kill().unwrap();
     child.wait().unwrap();
     let output = place.train("killed", "--resume");
-    assert_eq!(output.code, 0, "{}", output.err);
+    assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(essence(&place.path("killed")), essence(&place.path("whole")));
     let attempts = report(&place.path("killed"))["runs"][0]["attempts"].clone();
     let attempts = attempts.as_array().unwrap();
     assert_eq!(attempts.len(), 2, "{attempts:?}");
     assert!(attempts[1]["from_step"].as_u64().unwrap() >= 12, "it did not start over: {attempts:?}");
     assert_eq!(attempts[1]["to_step"], 24);
-    assert!(output.err.contains("resumed at step"), "{}", output.err);
+    assert!(output.stderr.contains("resumed at step"), "{}", output.stderr);
 }
 
 #[cfg(unix)]
@@ -153,7 +161,7 @@ fn ctrl_c_saves_everything_and_says_how_to_go_on() {
     assert_eq!(ended.status.code(), Some(130), "{told}");
     assert!(told.contains("train tiny.toml") && told.contains("--resume"), "{told}");
     let output = place.train("stopped", "--resume");
-    assert_eq!(output.code, 0, "{}", output.err);
+    assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(essence(&place.path("stopped")), essence(&place.path("whole")));
 }
 
@@ -166,7 +174,7 @@ fn resuming_a_finished_series_trains_nothing() {
     assert_eq!((essence(&place.path("runs")), report(&place.path("runs"))["runs"].clone()), before);
     let output = place.train("runs", "--resume --set optimizer.lr=0.5");
     assert_eq!(output.code, 2);
-    assert!(output.err.contains("optimizer.lr"), "{}", output.err);
+    assert!(output.stderr.contains("optimizer.lr"), "{}", output.stderr);
 }
 
 #[test]
@@ -174,12 +182,12 @@ fn the_cap_and_max_steps_bound_what_is_issued() {
     let place = Nursery::new();
     fs::write(place.path("rules.toml"), "examples_per_epoch = 20\n").unwrap();
     let output = place.place.run("train tiny.toml --data garden --out capped --rules rules.toml --device cpu");
-    assert_eq!(output.code, 0, "{}", output.err);
+    assert_eq!(output.code, 0, "{}", output.stderr);
     for epoch in report(&place.path("capped"))["runs"][0]["epochs"].as_array().unwrap() {
         assert_eq!((&epoch["examples"]["issued"], &epoch["examples"]["trained"]), (&20.into(), &16.into()));
     }
     let output = place.train("short", "--max-steps 3");
-    assert_eq!(output.code, 0, "{}", output.err);
+    assert_eq!(output.code, 0, "{}", output.stderr);
     let run = &report(&place.path("short"))["runs"][0];
     assert_eq!((&run["steps"], &run["epochs"][0]["examples"]["issued"]), (&3.into(), &24.into()));
     assert!(run["accuracy"].is_f64());
@@ -190,11 +198,12 @@ fn a_validation_record_in_the_training_split_refuses_the_run() {
     let place = Nursery::new();
     let sized = place.path("garden").join("tfrecords-jpeg-48x48");
     let shard = fs::read_dir(sized.join("val")).unwrap().next().unwrap().unwrap().path();
-    let name = format!("99-48x48-{}.tfrec", shard.to_str().unwrap().rsplit_once('-').unwrap().1.trim_end_matches(".tfrec"));
+    let name =
+        format!("99-48x48-{}.tfrec", shard.to_str().unwrap().rsplit_once('-').unwrap().1.trim_end_matches(".tfrec"));
     fs::copy(&shard, sized.join("train").join(&name)).unwrap();
     let output = place.train("runs", "");
-    assert_eq!(output.code, 3, "{}", output.err);
-    assert!(output.err.contains(&name) && output.err.contains("by id"), "{}", output.err);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(output.stderr.contains(&name) && output.stderr.contains("by id"), "{}", output.stderr);
     assert!(series(&place.path("runs")).is_none(), "nothing was begun");
 }
 
@@ -216,7 +225,7 @@ fn what_can_not_work_is_refused_in_one_sentence() {
     ];
     for (more, word) in cases {
         let ended = place.place.run(&format!("train tiny.toml --rules none {more}")).expect_code(2);
-        assert!(ended.err.to_lowercase().contains(word), "{more}: {}", ended.err);
+        assert!(ended.stderr.to_lowercase().contains(word), "{more}: {}", ended.stderr);
     }
     assert!(series(&place.path("runs")).is_none(), "nothing was begun");
 }
@@ -229,8 +238,8 @@ fn a_checkpoint_of_another_net_is_refused() {
     let recipe = fs::read_to_string(series.join("recipe.toml")).unwrap();
     fs::write(series.join("recipe.toml"), recipe.replace("layers = [1, 1, 1, 1]", "layers = [2, 1, 1, 1]")).unwrap();
     let output = place.place.run(&format!("evaluate {} --data garden --device cpu", series.join("seed-1").display()));
-    assert_eq!(output.code, 2, "{}", output.err);
-    assert!(output.err.contains("another net"), "{}", output.err);
+    assert_eq!(output.code, 2, "{}", output.stderr);
+    assert!(output.stderr.contains("another net"), "{}", output.stderr);
 }
 
 #[test]
@@ -243,12 +252,12 @@ fn bad_records_are_quarantined_within_the_budget_and_end_the_run_beyond_it() {
     bytes[middle] ^= 1;
     fs::write(&shard, bytes).unwrap();
     let output = place.train("runs", "");
-    assert_eq!(output.code, 0, "{}", output.err);
+    assert_eq!(output.code, 0, "{}", output.stderr);
     let examples = report(&place.path("runs"))["runs"][0]["epochs"][0]["examples"].clone();
     let quarantined = examples["quarantined"].as_u64().unwrap() + u64::from(examples["trained"] == 64);
     assert_eq!(quarantined, 1, "{examples}: trained on, or in the dropped batch");
-    assert!(output.err.contains("data_crc_mismatch"), "{}", output.err);
-    let output = place.train("none", "--set data.bad_records=0");
-    assert_eq!(output.code, 3, "{}", output.err);
-    assert!(output.err.contains("bad_records"), "{}", output.err);
+    assert!(output.stderr.contains("data_crc_mismatch"), "{}", output.stderr);
+    let output = place.train("none", "--set data.bad_records=\"0\"");
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(output.stderr.contains("bad_records"), "{}", output.stderr);
 }

@@ -41,7 +41,13 @@ pub(super) fn recipe(choice: &RecipeChoice) -> Result<Option<Recipe>, Failure> {
 impl Source {
     /// Finds and indexes the data; nothing but framing is read. Only a recipe that `is_named` insists on its source
     /// size: without one, a data set of a single other size will do.
-    pub(super) fn open(recipe: Option<&Recipe>, is_named: bool, data: &DataChoice, seed: u64, epoch: u32) -> Result<Self, Failure> {
+    pub(super) fn open(
+        recipe: Option<&Recipe>,
+        is_named: bool,
+        data: &DataChoice,
+        seed: u64,
+        epoch: u32,
+    ) -> Result<Self, Failure> {
         let stage = recipe.map(|recipe| stage_of(recipe, epoch)).transpose()?;
         let source_px = stage.map_or(transforms::BENCH_INPUT_PX, |stage| stage.source_px);
         let source = DataSource::from_patterns(&data.data)?;
