@@ -51,7 +51,7 @@ impl Default for GardenSpec {
     }
 }
 
-/// What [`write`] did.
+/// What [`write()`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GardenSummary {
     /// Whether the garden was there already, and nothing was written.
