@@ -104,6 +104,11 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
         ),
         (
             "epochs = 5",
+            "epochs = 5\nbatch_size = 4096\ninput_px = 2048",
+            "small.toml:14: `stage.0`: a batch of 4096 pictures of 2048 px is 49152 MiB: it must be at most 1024 MiB",
+        ),
+        (
+            "epochs = 5",
             "epochs = 5\ninput_px = 0",
             "small.toml:14: `stage.0.input_px` is 0: it must be a whole number from 1 to 2048",
         ),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, VIEW_SIDE_PX_MAX};
+use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
 
 use super::check::{Check, NOT_NEGATIVE, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
 use super::error::RecipeError;
@@ -200,7 +200,7 @@ impl Check<'_> {
         self.choice(&key("batch_augment"), raw.batch_augment, Some("none"), &[("none", ())], &["flip", "standard"])?;
         self.choice(&key("precision"), raw.precision, Some("fp32"), &[("fp32", ())], &["fp16-on-gpu"])?;
         let (crop, flip) = self.crop(&key("crop"), raw.crop.unwrap_or_default())?;
-        Ok(Stage {
+        let stage = Stage {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
             source_px: self.side(&key("source_px"), raw.source_px, 224)?,
             input_px: self.side(&key("input_px"), raw.input_px, 224)?,
@@ -212,7 +212,17 @@ impl Check<'_> {
             cpu_augment: self.choice(&key("cpu_augment"), raw.cpu_augment, Some("none"), &augments, &[])?,
             schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
             optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
-        })
+        };
+        let batch_bytes = stage.batch_size as u64 * u64::from(stage.input_px).pow(2) * 3;
+        if batch_bytes > SLAB_BYTES_MAX {
+            let (rows, side, most) = (stage.batch_size, stage.input_px, SLAB_BYTES_MAX >> 20);
+            let sentence = format!(
+                "`{at}`: a batch of {rows} pictures of {side} px is {} MiB: it must be at most {most} MiB",
+                batch_bytes >> 20
+            );
+            return Err(self.wrong(&key("batch_size"), sentence));
+        }
+        Ok(stage)
     }
 
     fn crop(&self, at: &str, raw: CropToml) -> Checked<(Crop, bool)> {

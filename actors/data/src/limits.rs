@@ -25,6 +25,10 @@ pub const INFLATED_BYTES_MAX: u64 = 4 << 30;
 pub const PROTO_NESTING_MAX: usize = 16;
 /// Rows in a batch.
 pub const BATCH_ROWS_MAX: usize = 4_096;
+/// Bytes of one batch's pixels.
+pub const SLAB_BYTES_MAX: u64 = 1 << 30;
+/// Bytes of all batches that a pipeline may hold at once.
+pub const SLABS_BYTES_MAX: u64 = 16 << 30;
 /// Views (images) in a ticket.
 pub const VIEWS_MAX: usize = 3;
 /// Rows in a chunk, the unit of every message.
@@ -62,6 +66,7 @@ const _: () =
     assert!(RECORD_BYTES_MAX <= ENCODED_BYTES_IN_FLIGHT_MAX, "the largest record fits the encoded budget alone");
 const _: () =
     assert!(IMAGE_PX_MAX * 3 <= DECODE_SCRATCH_BYTES_MAX, "the largest baseline image fits the decode scratch");
+const _: () = assert!(SLAB_BYTES_MAX * 4 <= SLABS_BYTES_MAX, "the usual number of the largest slabs is allowed");
 const _: () = assert!(CHUNK_ROWS_MAX <= BATCH_ROWS_MAX, "a chunk is part of one batch");
 const _: () = assert!(BAD_RECORDS_SHARE < 1.0, "a data set that is all bad is never within budget");
 const _: () = assert!(RECORD_BYTES_MAX <= u32::MAX as u64, "a record's length is stored in 32 bits");

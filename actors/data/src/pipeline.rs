@@ -16,6 +16,7 @@ use crate::batch::Batch;
 use crate::conductor::{ClosePhase, Conductor, Introduce, Observe, OpenPhase};
 use crate::decoder::Decoder;
 use crate::failure::PipelineError;
+use crate::limits::SLABS_BYTES_MAX;
 use crate::outcome::Tally;
 use crate::phase::{Phase, PhaseSpec};
 use crate::reader::Reader;
@@ -303,10 +304,15 @@ pub fn data_set_key(fingerprint: &[u8; 32]) -> u64 {
 fn allocate_slabs(options: &PipelineOptions) -> Result<Vec<Slab>, PipelineError> {
     let count = options.prefetch_batches + 2 + options.slabs_extra;
     let bytes = options.slab_bytes;
+    let total = (bytes * count) as u64;
+    if total > SLABS_BYTES_MAX {
+        let cause = format!("the limit is {} GiB", SLABS_BYTES_MAX >> 30);
+        return Err(PipelineError::NoMemory { bytes: total, cause });
+    }
     (0..count)
         .map(|_| Slab::allocate(&*options.slab_memory, bytes))
         .collect::<Result<_, _>>()
-        .map_err(|error| PipelineError::NoMemory { bytes: (bytes * count) as u64, cause: error.to_string() })
+        .map_err(|error| PipelineError::NoMemory { bytes: total, cause: error.to_string() })
 }
 
 fn share(options: &PipelineOptions, slabs: usize) -> Shared {

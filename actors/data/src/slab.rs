@@ -59,7 +59,10 @@ impl Drop for HeapRegion {
 
 impl SlabMemory for Heap {
     fn allocate(&self, bytes: usize) -> std::io::Result<Box<dyn SlabRegion>> {
-        Ok(Box::new(HeapRegion { pointer: Box::into_raw(vec![0u8; bytes].into_boxed_slice()) }))
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(bytes).map_err(|error| std::io::Error::new(std::io::ErrorKind::OutOfMemory, error))?;
+        memory.resize(bytes, 0u8);
+        Ok(Box::new(HeapRegion { pointer: Box::into_raw(memory.into_boxed_slice()) }))
     }
 }
 
