@@ -1,47 +1,29 @@
 //! `bench`: how fast batches come, which stage limits, and how near that is to the stage functions in a bare loop.
 //! Not here: training; the consumer only takes batches (and may pretend to be busy).
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fastgarden_data::batch_hash::BatchHash;
-use fastgarden_data::catalog::Split;
 use fastgarden_data::ceiling;
 use fastgarden_data::failure::PipelineError;
-use fastgarden_data::index::Index;
 use fastgarden_data::observe::Window;
 use fastgarden_data::outcome::Use;
-use fastgarden_data::phase::{PhaseKind, PhaseSpec};
-use fastgarden_data::picture::DecodeMode;
+use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
-use fastgarden_data::plan::Plan;
-use fastgarden_data::sampler::Sampler;
-use fastgarden_data::ticket::Transform;
 use fastgarden_proto::observe::Snapshot;
 use serde_json::json;
 
 use crate::cli::{BenchArgs, Format};
-use crate::data_set;
-use crate::exit::{Failure, OrFail as _};
-use crate::recipe::Recipe;
-use crate::run_spec::{DataSource, PoolSizes};
+use crate::exit::Failure;
+use crate::source::{self, Source};
 use crate::train_command::{of_train, peak_memory_bytes};
-use crate::transforms;
 
+/// Seed of order and crops.
+const SEED: u64 = 1;
 /// Seconds measured when neither `--seconds` nor `--images` is given.
 const SECONDS: u64 = 5;
 /// Batches whose chain is reported.
 const HASHED_BATCHES: u64 = 32;
-
-/// The work that is measured.
-struct Work {
-    index: Arc<Index>,
-    recipe: Option<Recipe>,
-    view: Transform,
-    sampler: Sampler,
-    batch_rows: usize,
-    pools: PoolSizes,
-}
 
 /// What was measured.
 struct Measured {
@@ -55,120 +37,76 @@ struct Measured {
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let begun = Instant::now();
-    let work = Work::new(args)?;
-    let measured = work.measure(args, begun).map_err(|error| of_train(error.into()))?;
-    let batch_hash = work.batch_hash().map_err(|error| of_train(error.into()))?;
-    let decoders = work.options().decoders;
+    let recipe = source::recipe(&args.recipe)?;
+    let mut source = Source::open(recipe.as_ref(), recipe.is_some(), &args.data, SEED, 1)?;
+    // Otherwise a set smaller than a batch would never deliver one.
+    source.phase.drop_last = false;
+    source.phase.batch_rows = args.batch_size.unwrap_or(source.phase.batch_rows);
+    let options = source.pipeline_options(&args.pools);
+    let (decoders, failed) = (options.decoders, |error: PipelineError| of_train(error.into()));
+    let measured = measure(&source, options, args, begun).map_err(failed)?;
+    let batch_hash = batch_hash(&source, source.pipeline_options(&args.pools)).map_err(failed)?;
     let time = Duration::from_secs_f64(measured.seconds.clamp(0.5, SECONDS as f64));
-    let ceiling = (!args.no_ceiling)
-        .then(|| ceiling::images_per_s(&work.phase(1), decoders, time))
-        .transpose()
-        .map_err(|error| of_train(error.into()))?;
+    let ceiling = (!args.no_ceiling).then(|| ceiling::images_per_s(&source.phase, decoders, time));
+    let ceiling = ceiling.transpose().map_err(failed)?;
     let text = match args.format {
         Format::Json => as_json(&measured, ceiling, &batch_hash),
-        Format::Text => as_text(&work, &measured, ceiling, &batch_hash),
+        Format::Text => as_text(&source.phase, &measured, ceiling, &batch_hash),
     };
     std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()).map_err(Failure::from)
 }
 
-impl Work {
-    fn new(args: &BenchArgs) -> Result<Self, Failure> {
-        let recipe =
-            args.recipe.recipe.as_deref().map(|name| Recipe::load(name, &args.recipe.set)).transpose().or_usage()?;
-        if recipe.is_none() && !args.recipe.set.is_empty() {
-            return Err(Failure::usage("--set changes a recipe, and none is named", "add --recipe seedling"));
-        }
-        let stage = recipe.as_ref().map(|recipe| recipe.stages[0]);
-        let source_px = stage.map_or(transforms::BENCH_INPUT_PX, |stage| stage.source_px);
-        let source = DataSource::from_patterns(&args.data.data)?;
-        let patterns = data_set::patterns(&source, &[source_px])?;
-        let found = data_set::find(&patterns, Some(source_px), args.data.class_names.as_deref())?;
-        let index = data_set::open(&found, Split::Train)?;
-        let view = stage.map_or_else(transforms::bench_view, |stage| transforms::stage_view(&stage));
-        let sampler = stage.map_or(Sampler::Shuffled, |stage| transforms::sampler(stage.sampler));
-        let batch_rows =
-            args.batch_size.or(stage.map(|stage| stage.batch_size)).unwrap_or(transforms::BENCH_BATCH_ROWS);
-        Ok(Self { index, recipe, view, sampler, batch_rows, pools: PoolSizes::from(&args.pools) })
-    }
-
-    fn options(&self) -> PipelineOptions {
-        let slab_bytes = fastgarden_data::slab::Layout::new(self.batch_rows, vec![self.view.size]).bytes();
-        let execution = self.recipe.as_ref().map(|recipe| recipe.execution).unwrap_or_default();
-        transforms::pipeline_options(&self.pools, &execution, slab_bytes, self.batch_rows)
-    }
-
-    fn phase(&self, epoch: u32) -> PhaseSpec {
-        PhaseSpec {
-            kind: PhaseKind::Train,
-            index: Arc::clone(&self.index),
-            features: self.recipe.as_ref().map(|recipe| data_set::features(&recipe.data)).unwrap_or_default(),
-            plan: Arc::new(Plan::new(self.sampler, self.index.len(), 1, epoch, None)),
-            batch_rows: self.batch_rows,
-            drop_last: false,
-            first_seq: 0,
-            tickets_max: None,
-            views: vec![self.view],
-            classes: self.recipe.as_ref().map(|recipe| i64::from(recipe.data.classes)),
-            decode: self
-                .recipe
-                .as_ref()
-                .map_or(DecodeMode::Strict, |recipe| transforms::decode_mode(recipe.data.decode)),
-            hash_rows: true,
-        }
-    }
-
-    /// Takes batches, epoch after epoch, until the time or the images are up. The rate counts from the first batch on.
-    fn measure(&self, args: &BenchArgs, begun: Instant) -> Result<Measured, PipelineError> {
-        let pipeline = Pipeline::start(self.options())?;
-        let time = Duration::from_secs(args.seconds.map_or(SECONDS, u64::from));
-        let step = Duration::from_millis(args.stand_in_step_ms.map_or(0, u64::from));
-        let mut first: Option<(Instant, Snapshot)> = None;
-        let (mut images, mut first_batch_ms) = (0, 0.0);
-        'epochs: for epoch in 1.. {
-            let mut batches = pipeline.open(self.phase(epoch))?;
-            for batch in batches.by_ref() {
-                let mut batch = batch?;
-                batch.release_pixels();
-                let rows = batch.len() as u64;
-                batch.settle(Use::Trained);
-                let Some((since, _)) = &first else {
-                    first_batch_ms = begun.elapsed().as_secs_f64() * 1e3;
-                    first = Some((Instant::now(), pipeline.observe()?));
-                    continue;
-                };
-                images += rows;
-                if !step.is_zero() {
-                    std::thread::sleep(step);
-                }
-                let is_over = args.images.map_or(since.elapsed() >= time, |most| images >= most);
-                if is_over {
-                    break 'epochs;
-                }
-            }
-            batches.finish()?;
-            if args.images.is_none() && first.is_none() {
-                return Err(PipelineError::Bug("an epoch without a batch".to_owned()));
-            }
-        }
-        let (since, from) = first.ok_or(PipelineError::Stopped)?;
-        let seconds = since.elapsed().as_secs_f64();
-        Ok(Measured { images, seconds, first_batch_ms, from, to: pipeline.observe()? })
-    }
-
-    /// The chain over the first batches of epoch 1, outside the timed part.
-    fn batch_hash(&self) -> Result<String, PipelineError> {
-        let pipeline = Pipeline::start(self.options())?;
-        let most = HASHED_BATCHES * self.batch_rows as u64;
-        let mut batches = pipeline.open(PhaseSpec { tickets_max: Some(most), ..self.phase(1) })?;
-        let mut chain = BatchHash::default();
+/// Takes batches of the same epoch over and over, until the time or the images are up. The rate counts from the first
+/// batch on.
+fn measure(
+    source: &Source,
+    options: PipelineOptions,
+    args: &BenchArgs,
+    begun: Instant,
+) -> Result<Measured, PipelineError> {
+    let pipeline = Pipeline::start(options)?;
+    let time = Duration::from_secs(args.seconds.map_or(SECONDS, u64::from));
+    let step = Duration::from_millis(args.stand_in_step_ms.map_or(0, u64::from));
+    let mut first: Option<(Instant, Snapshot)> = None;
+    let (mut images, mut first_batch_ms) = (0, 0.0);
+    loop {
+        let mut batches = pipeline.open(source.phase.clone())?;
         for batch in batches.by_ref() {
             let mut batch = batch?;
-            chain.update(batch.digests(), 1);
+            batch.release_pixels();
+            let rows = batch.len() as u64;
             batch.settle(Use::Trained);
+            let Some((since, from)) = &first else {
+                first_batch_ms = begun.elapsed().as_secs_f64() * 1e3;
+                first = Some((Instant::now(), pipeline.observe()?));
+                continue;
+            };
+            images += rows;
+            if !step.is_zero() {
+                std::thread::sleep(step);
+            }
+            if args.images.map_or(since.elapsed() >= time, |most| images >= most) {
+                let (seconds, from) = (since.elapsed().as_secs_f64(), from.clone());
+                return Ok(Measured { images, seconds, first_batch_ms, from, to: pipeline.observe()? });
+            }
         }
         batches.finish()?;
-        Ok(chain.hex())
     }
+}
+
+/// The chain over the first batches, outside the timed part.
+fn batch_hash(source: &Source, options: PipelineOptions) -> Result<String, PipelineError> {
+    let pipeline = Pipeline::start(options)?;
+    let most = HASHED_BATCHES * source.phase.batch_rows as u64;
+    let mut batches = pipeline.open(PhaseSpec { tickets_max: Some(most), ..source.phase.clone() })?;
+    let mut chain = BatchHash::default();
+    for batch in batches.by_ref() {
+        let mut batch = batch?;
+        chain.update(batch.digests(), 1);
+        batch.settle(Use::Trained);
+    }
+    batches.finish()?;
+    Ok(chain.hex())
 }
 
 fn as_json(measured: &Measured, ceiling: Option<f64>, batch_hash: &str) -> String {
@@ -197,13 +135,13 @@ fn as_json(measured: &Measured, ceiling: Option<f64>, batch_hash: &str) -> Strin
     format!("{document:#}\n")
 }
 
-fn as_text(work: &Work, measured: &Measured, ceiling: Option<f64>, batch_hash: &str) -> String {
+fn as_text(phase: &PhaseSpec, measured: &Measured, ceiling: Option<f64>, batch_hash: &str) -> String {
     let window = Window { from: &measured.from, to: &measured.to };
     let rate = measured.images as f64 / measured.seconds;
-    let size = work.view.size;
+    let size = phase.views[0].size;
     let mut text = format!(
         "{:.0} images/s   {} images of {}×{} in batches of {}, {:.1} s\n",
-        rate, measured.images, size.width, size.height, work.batch_rows, measured.seconds
+        rate, measured.images, size.width, size.height, phase.batch_rows, measured.seconds
     );
     if let Some(ceiling) = ceiling {
         text += &format!(

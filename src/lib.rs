@@ -22,6 +22,7 @@ pub mod telemetry;
 // Commands, from parsed arguments to an exit code.
 pub mod commands;
 pub mod data_set;
+pub mod source;
 pub mod transforms;
 pub mod interrupt;
 pub mod omp;

@@ -30,11 +30,11 @@ use serde::Serialize;
 
 use super::npy::{Kind, header};
 use super::print;
-use super::source::{Source, of_pipeline, recipe};
 use super::text::counted;
 use crate::cli::DumpArgs;
 use crate::exit::{Complaint, Failure};
 use crate::rules::grouped;
+use crate::source::{Source, of_pipeline, recipe};
 
 pub(super) fn run(args: &DumpArgs) -> Result<(), Failure> {
     let recipe = recipe(&args.recipe)?;

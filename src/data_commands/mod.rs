@@ -9,7 +9,6 @@ mod npy;
 mod pack;
 mod sheet;
 mod show;
-mod source;
 mod text;
 mod verify;
 

@@ -5,12 +5,12 @@ use fastgarden_data::outcome::Use;
 
 use super::print;
 use super::sheet::{Cell, Sheet};
-use super::source::{Source, of_pipeline};
 use super::text::counted;
 use crate::cli::{DEFAULT_RECIPE, ShowArgs};
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::report::write_atomically;
+use crate::source::{Source, of_pipeline};
 
 pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
     let name = args.recipe.recipe.as_deref().unwrap_or(DEFAULT_RECIPE);

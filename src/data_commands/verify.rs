@@ -20,12 +20,12 @@ use fastgarden_data::picture::{DecodeMode, ImageDecoder};
 use fastgarden_data::verify::{Verification, verify_split};
 use serde_json::json;
 
-use super::source::recipe;
 use super::text::{bytes, counted, harmless};
 use super::{print, text};
 use crate::cli::{Format, VerifyArgs};
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
+use crate::source::recipe;
 use crate::{data_set, transforms};
 
 pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {

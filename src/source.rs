@@ -1,4 +1,5 @@
-//! What `show` and `dump` make batches of: one epoch of one recipe stage, or of no recipe, over a training split.
+//! What `bench`, `data show` and `data dump` make batches of: one epoch of one recipe stage, or of no recipe, over a training
+//! split.
 //! Not here: consuming the batches.
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use fastgarden_data::failure::PipelineError;
 use fastgarden_data::index::Index;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::picture::DecodeMode;
-use fastgarden_data::pipeline::Pipeline;
+use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
 use fastgarden_data::sampler::Sampler;
 
@@ -21,14 +22,16 @@ use crate::run_spec::{DataSource, PoolSizes};
 use crate::transforms;
 
 /// An epoch of training batches, and how to make them.
-pub(super) struct Source {
+pub struct Source {
+    /// The data set it is made from.
     pub found: Catalog,
+    /// The batches.
     pub phase: PhaseSpec,
     execution: Execution,
 }
 
 /// The recipe that was named, if one was.
-pub(super) fn recipe(choice: &RecipeChoice) -> Result<Option<Recipe>, Failure> {
+pub fn recipe(choice: &RecipeChoice) -> Result<Option<Recipe>, Failure> {
     match &choice.recipe {
         Some(name) => Recipe::load(name, &choice.set).or_usage().map(Some),
         None if choice.set.is_empty() => Ok(None),
@@ -41,7 +44,7 @@ pub(super) fn recipe(choice: &RecipeChoice) -> Result<Option<Recipe>, Failure> {
 impl Source {
     /// Finds and indexes the data; nothing but framing is read. Only a recipe that `is_named` insists on its source
     /// size: without one, a data set of a single other size will do.
-    pub(super) fn open(
+    pub fn open(
         recipe: Option<&Recipe>,
         is_named: bool,
         data: &DataChoice,
@@ -62,21 +65,26 @@ impl Source {
         Ok(Self { found, phase, execution: recipe.map(|recipe| recipe.execution).unwrap_or_default() })
     }
 
-    /// Starts the pools.
-    pub(super) fn start(&self, pools: &PoolArgs) -> Result<Pipeline, PipelineError> {
+    /// How to build a pipeline for it.
+    pub fn pipeline_options(&self, pools: &PoolArgs) -> PipelineOptions {
         let (sizes, slab_bytes) = (PoolSizes::from(pools), self.phase.layout().bytes());
-        Pipeline::start(transforms::pipeline_options(&sizes, &self.execution, slab_bytes, self.phase.batch_rows))
+        transforms::pipeline_options(&sizes, &self.execution, slab_bytes, self.phase.batch_rows)
+    }
+
+    /// Starts the pools.
+    pub fn start(&self, pools: &PoolArgs) -> Result<Pipeline, PipelineError> {
+        Pipeline::start(self.pipeline_options(pools))
     }
 
     /// The name of a class, where names are known.
-    pub(super) fn class_name(&self, label: i64) -> Option<&str> {
+    pub fn class_name(&self, label: i64) -> Option<&str> {
         let names = self.found.class_names.as_ref()?;
         usize::try_from(label).ok().and_then(|label| names.get(label)).map(String::as_str)
     }
 }
 
 /// What a pipeline's failure means here.
-pub(super) fn of_pipeline(error: PipelineError) -> Failure {
+pub fn of_pipeline(error: PipelineError) -> Failure {
     Failure::Run(Complaint::new(error))
 }
 
