@@ -13,11 +13,11 @@ use fastgarden_data::index::{ErrorClass, Index, IndexError};
 
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::progress::{Progress, ProgressKind};
-use crate::recipe::{Data, Recipe};
+use crate::recipe::{BadRecords, Data, Recipe};
 use crate::run_spec::DataSource;
 
 /// Pictures of the garden that `train` draws for itself: enough to learn from, few enough for two cores.
-const OWN_GARDEN: (u32, u32) = (4_160, 1_040);
+const OWN_GARDEN: (u32, u32) = (3_328, 832);
 
 /// Feature names as the recipe gives them. The usual names mean "look for any of the usual names".
 pub fn features(data: &Data) -> FeatureNames {
@@ -72,6 +72,30 @@ pub fn of_index(error: IndexError) -> Failure {
         ErrorClass::Usage => Failure::Usage(complaint),
         ErrorClass::BadData => Failure::BadData(complaint),
         ErrorClass::Io => Failure::Run(complaint),
+    }
+}
+
+/// The bad-record budget of a run over these splits; refuses at once when the framing alone has lost more.
+pub fn bad_records_max(budget: BadRecords, indexes: &[&Index]) -> Result<u64, Failure> {
+    let mut least = u64::MAX;
+    for index in indexes {
+        let allowed = budget.allowed(u64::from(index.len()));
+        let missing = index.missing_records();
+        if missing > allowed {
+            let first = index.faults().first().map(|fault| format!("; first, {fault}")).unwrap_or_default();
+            let cause = anyhow::anyhow!("{missing} records are missing, {allowed} may be{first}");
+            let way_out = "list everything with `data verify`, mend the shards, or raise data.bad_records";
+            return Err(Failure::BadData(Complaint::new(cause).way_out(way_out)));
+        }
+        least = least.min(allowed);
+    }
+    Ok(least)
+}
+
+/// Says what is wrong with the framing of a split that is used all the same.
+pub fn warn_of_faults(index: &Index) {
+    for fault in index.faults() {
+        eprintln!("warning {fault}");
     }
 }
 

@@ -40,7 +40,8 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let found = data_set::find(&patterns, Some(recipe.evaluation.source_px), class_names)?;
     let index = data_set::open(&found, Split::Validation)?;
     let classes = i64::from(recipe.data.classes);
-    let bad_records_max = recipe.data.bad_records.allowed(u64::from(index.len()));
+    let bad_records_max = data_set::bad_records_max(recipe.data.bad_records, &[&*index])?;
+    data_set::warn_of_faults(&index);
     let split = SplitSpec { index, features, decode: transforms::decode_mode(recipe.data.decode), classes };
     let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
     let spec = evaluation(&recipe, split, rows);
@@ -56,6 +57,10 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
     }
     let of_run = path.join("checkpoints");
     if !of_run.is_dir() {
+        if !path.join("manifest.json").is_file() {
+            let sentence = format!("{} is neither a checkpoint nor a run", path.display());
+            return Err(Failure::usage(sentence, "name one such as runs/<series>/seed-1"));
+        }
         return checkpoint::read(path).map_err(of_checkpoint);
     }
     let newest = checkpoint::newest_valid(&of_run).map_err(of_checkpoint)?;

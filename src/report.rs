@@ -43,6 +43,8 @@ pub struct RunReport {
     pub accuracy: Option<f64>,
     /// Whether the accuracy was taken on all validation records.
     pub is_full_validation: bool,
+    /// Validation records of the last epoch that could not be read; each counts as wrong.
+    pub validation_quarantined: u64,
     /// Optimiser steps over the lineage.
     pub steps: u64,
     /// Chain over the consumed training batches, hex.
@@ -214,6 +216,7 @@ mod tests {
             epochs: vec![epoch],
             accuracy: Some(accuracy),
             is_full_validation: true,
+            validation_quarantined: 0,
             steps: 1,
             batch_hash: "aa".to_owned(),
             ledger_head: "bb".to_owned(),

@@ -8,6 +8,7 @@ use fastgarden_data::catalog::{Catalog, Split};
 use fastgarden_data::example::FeatureNames;
 use fastgarden_data::failure::PipelineError;
 use fastgarden_data::index::Index;
+use fastgarden_data::limits::BAD_RECORDS_SHARE;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
@@ -16,9 +17,10 @@ use fastgarden_data::sampler::Sampler;
 
 use crate::cli::{DEFAULT_RECIPE, DataChoice, PoolArgs, RecipeChoice};
 use crate::data_set;
-use crate::exit::{Complaint, Failure, OrFail as _};
-use crate::recipe::{Execution, Recipe, Stage};
+use crate::exit::{Failure, OrFail as _};
+use crate::recipe::{BadRecords, Execution, Recipe, Stage};
 use crate::run_spec::{DataSource, PoolSizes};
+use crate::train_command::of_train;
 use crate::transforms;
 
 /// An epoch of training batches, and how to make them.
@@ -28,6 +30,7 @@ pub struct Source {
     /// The batches.
     pub phase: PhaseSpec,
     execution: Execution,
+    bad_records_max: u64,
 }
 
 /// The recipe that was named, if one was.
@@ -61,14 +64,19 @@ impl Source {
             found => found?,
         };
         let index = data_set::open(&found, Split::Train)?;
+        let budget = recipe.map_or(BadRecords::Percent(100.0 * BAD_RECORDS_SHARE), |recipe| recipe.data.bad_records);
+        let bad_records_max = data_set::bad_records_max(budget, &[&*index])?;
+        data_set::warn_of_faults(&index);
         let phase = phase(recipe, stage, &index, seed, epoch);
-        Ok(Self { found, phase, execution: recipe.map(|recipe| recipe.execution).unwrap_or_default() })
+        let execution = recipe.map(|recipe| recipe.execution).unwrap_or_default();
+        Ok(Self { found, phase, execution, bad_records_max })
     }
 
     /// How to build a pipeline for it.
     pub fn pipeline_options(&self, pools: &PoolArgs) -> PipelineOptions {
         let (sizes, slab_bytes) = (PoolSizes::from(pools), self.phase.layout().bytes());
-        transforms::pipeline_options(&sizes, &self.execution, slab_bytes, self.phase.batch_rows)
+        let options = transforms::pipeline_options(&sizes, &self.execution, slab_bytes, self.phase.batch_rows);
+        PipelineOptions { bad_records_max: self.bad_records_max, ..options }
     }
 
     /// Starts the pools.
@@ -85,7 +93,7 @@ impl Source {
 
 /// What a pipeline's failure means here.
 pub fn of_pipeline(error: PipelineError) -> Failure {
-    Failure::Run(Complaint::new(error))
+    of_train(error.into())
 }
 
 /// The recipe stage that an epoch, counted over the whole recipe from 1, belongs to.

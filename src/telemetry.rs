@@ -1,7 +1,7 @@
 //! Log lines on standard error: text for people, JSON for collectors, filtered by `RUST_LOG`.
 //! Not here: progress (progress.rs) and reports (report.rs), which are output rather than logs.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -18,7 +18,8 @@ pub enum LogFormat {
 /// Installs the subscriber; to be called once, by the program. `RUST_LOG` unset or wrong means warnings and errors.
 pub fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     // A second subscriber can only be a test's, and its choice stands.
     let _already_set = match format {
         LogFormat::Text => builder.compact().try_init(),

@@ -178,6 +178,41 @@ fn resuming_a_finished_series_trains_nothing() {
 }
 
 #[test]
+fn a_run_goes_on_with_its_own_data_or_not_at_all() {
+    let nursery = Nursery::new();
+    assert_eq!(nursery.train("runs", "--max-steps 5").code, 0);
+    garden(&nursery.path("other"), 80, 20, 48);
+    let words = "train tiny.toml --data other --out runs --rules none --device cpu --max-steps 5 --resume";
+    let output = nursery.place.run(words).expect_code(2);
+    assert!(output.stderr.contains("other training data"), "{}", output.stderr);
+}
+
+#[test]
+fn a_run_whose_checkpoints_are_all_damaged_is_not_begun_anew() {
+    let nursery = Nursery::new();
+    assert_eq!(nursery.train("runs", "").code, 0);
+    let seed = series(&nursery.path("runs")).unwrap().join("seed-1");
+    let before = fs::read(seed.join("ledger.jsonl")).unwrap();
+    for checkpoint in fs::read_dir(seed.join("checkpoints")).unwrap() {
+        crate::common::flip(&checkpoint.unwrap().path().join("state.safetensors"), 5_000);
+    }
+    let output = nursery.train("runs", "--resume").expect_code(2);
+    assert!(output.stderr.contains("are damaged"), "{}", output.stderr);
+    assert_eq!(fs::read(seed.join("ledger.jsonl")).unwrap(), before);
+}
+
+#[test]
+fn a_series_keeps_the_runs_it_has_when_another_seed_is_added() {
+    let nursery = Nursery::new();
+    assert_eq!(nursery.train("runs", "").code, 0);
+    let first = report(&nursery.path("runs"))["runs"][0].clone();
+    assert_eq!(nursery.train("runs", "--seed 2 --resume").code, 0);
+    let both = report(&nursery.path("runs"));
+    assert_eq!((&both["runs"][0], &both["runs"][1]["seed"]), (&first, &2.into()));
+    assert!(both["accuracy_std_population"].is_f64());
+}
+
+#[test]
 fn the_cap_and_max_steps_bound_what_is_issued() {
     let place = Nursery::new();
     fs::write(place.path("rules.toml"), "examples_per_epoch = 20\n").unwrap();

@@ -8,7 +8,7 @@ use fastgarden_data::catalog::Split;
 use fastgarden_data::example::FeatureNames;
 use fastgarden_data::fingerprint::decoder_fingerprint;
 use fastgarden_data::index::Index;
-use fastgarden_data::limits::{BAD_RECORDS_MIN, CHUNK_ROWS_MAX};
+use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
@@ -19,7 +19,7 @@ use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, OptimizerSpec, S
 use tch::Device;
 
 use crate::data_set;
-use crate::exit::{Complaint, Failure};
+use crate::exit::Failure;
 use crate::recipe::{self, Net, Optimizer, OptimizerState, Recipe};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
@@ -63,7 +63,7 @@ impl Prepared {
             data_set::refuse_overlap(train, &validation, &features)?;
         }
         let indexes: Vec<&Index> = opened.iter().map(|(_, index)| &**index).chain([&*validation]).collect();
-        let bad_records_max = budget(&recipe, &indexes)?;
+        let bad_records_max = data_set::bad_records_max(recipe.data.bad_records, &indexes)?;
         refuse_empty_epochs(&recipe, &opened, &spec.rules)?;
         let of_stage = |px| opened.iter().find(|(of, _)| *of == px).map(|(_, index)| Arc::clone(index));
         let train = recipe.stages.iter().filter_map(|stage| of_stage(stage.source_px)).collect();
@@ -168,6 +168,13 @@ impl Prepared {
         }
     }
 
+    /// Of the shards of all stages, each once, joined by `+`.
+    fn data_fingerprint(&self) -> String {
+        let mut prints: Vec<String> = self.train.iter().map(|index| hex(&index.fingerprint())).collect();
+        prints.dedup();
+        prints.join("+")
+    }
+
     fn opening(&self, spec: &RunSpec, seed: u64, stages: &[StageSpec], cap: Option<u64>) -> Opening {
         let ledger_stage = |stage: &StageSpec| LedgerStage {
             epochs: stage.epochs,
@@ -181,7 +188,7 @@ impl Prepared {
             cap,
             stages: stages.iter().map(ledger_stage).collect(),
             max_steps: spec.max_steps,
-            data_fingerprint: hex(&self.train[0].fingerprint()),
+            data_fingerprint: self.data_fingerprint(),
             validation_fingerprint: hex(&self.validation.fingerprint()),
             decoder_fingerprint: decoder_fingerprint("pil"),
             seed,
@@ -193,23 +200,6 @@ impl Prepared {
 
 fn runs(count: usize) -> String {
     if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
-}
-
-/// The bad-record budget; refuses at once when the framing alone has lost more.
-fn budget(recipe: &Recipe, indexes: &[&Index]) -> Result<u64, Failure> {
-    let mut least = u64::MAX;
-    for index in indexes {
-        let allowed = recipe.data.bad_records.allowed(u64::from(index.len()));
-        let missing = index.missing_records();
-        if missing > allowed {
-            let first = index.faults().first().map(|fault| format!("; first, {fault}")).unwrap_or_default();
-            let cause = anyhow::anyhow!("{missing} records are missing, {allowed} may be{first}");
-            let way_out = "list everything with `data verify`, mend the shards, or raise data.bad_records";
-            return Err(Failure::BadData(Complaint::new(cause).way_out(way_out)));
-        }
-        least = least.min(allowed);
-    }
-    Ok(if least == u64::MAX { BAD_RECORDS_MIN } else { least })
 }
 
 /// A stage whose epochs have no whole batch would train nothing at all.

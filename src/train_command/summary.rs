@@ -15,7 +15,7 @@ use crate::series::Series;
 
 /// Writes the report, and its copy where one was asked for.
 pub fn write(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Results) -> Result<Report, Failure> {
-    let report = report(spec, prepared, results);
+    let report = report(spec, series, prepared, results);
     for path in [Some(series.report_path()), spec.report.clone()].iter().flatten() {
         report.write(path).map_err(|error| unwritable(path, error))?;
     }
@@ -41,14 +41,16 @@ pub fn print(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Res
     written.map_err(Failure::from)
 }
 
-fn report(spec: &RunSpec, prepared: &Prepared, results: &Results) -> Report {
+fn report(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Results) -> Report {
     let (records, is_full) = prepared.validation_records();
-    let runs = results.iter().map(|(seed, result)| run_report(*seed, result, is_full)).collect();
+    let mut runs: Vec<RunReport> = results.iter().map(|(seed, result)| run_report(*seed, result, is_full)).collect();
+    runs.extend(reported_before(series, results));
+    runs.sort_by_key(|run| run.seed);
     let outcome = Outcome {
-        finished_seeds: results.iter().map(|(seed, _)| *seed).collect(),
+        finished_seeds: runs.iter().map(|run| run.seed).collect(),
         was_cut_short: results.iter().any(|(_, result)| result.cut_short),
         validation_records: records,
-        validation_quarantined: 0,
+        validation_quarantined: runs.iter().map(|run| run.validation_quarantined).max().unwrap_or(0),
         on_garden: prepared.on_garden,
         device_bytes_max: None,
     };
@@ -58,12 +60,21 @@ fn report(spec: &RunSpec, prepared: &Prepared, results: &Results) -> Report {
     report
 }
 
+/// Runs of this series that an earlier invocation finished and this one was not asked for.
+fn reported_before(series: &Series, results: &Results) -> Vec<RunReport> {
+    let before = std::fs::read_to_string(series.report_path()).ok();
+    let before = before.and_then(|text| serde_json::from_str::<Report>(&text).ok());
+    let is_here = |run: &RunReport| results.iter().any(|(seed, _)| *seed == run.seed);
+    before.map(|report| report.runs.into_iter().filter(|run| !is_here(run)).collect()).unwrap_or_default()
+}
+
 fn run_report(seed: u64, result: &RunResult, is_full_validation: bool) -> RunReport {
     RunReport {
         seed,
         epochs: result.epochs.iter().map(epoch_report).collect(),
         accuracy: result.epochs.last().and_then(|epoch| epoch.accuracy),
         is_full_validation,
+        validation_quarantined: result.epochs.last().map_or(0, |epoch| epoch.evaluation_quarantined),
         steps: result.steps,
         batch_hash: result.batch_hash.clone(),
         ledger_head: result.ledger_head.clone(),

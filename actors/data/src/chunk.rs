@@ -69,6 +69,11 @@ impl Chunk {
         self.rows[row].state = RowState::Bad(bad);
     }
 
+    /// Whether every row is ready or known to be unusable.
+    pub fn is_finished(&self) -> bool {
+        self.rows.iter().all(|row| matches!(row.state, RowState::Ready | RowState::Bad(_)))
+    }
+
     /// Blames a panic on the row at work. The first is forgiven (the row will be tried once more by a fresh worker);
     /// one that repeats is a property of the bytes.
     pub fn blame_panic(&mut self) {

@@ -173,10 +173,11 @@ impl Conductor {
     fn fail(&mut self, error: PipelineError) {
         if self.failure.is_none() {
             tracing::debug!(%error, "the pipeline fails");
-            self.shared.stop.store(true, Release);
             self.failure = Some(error.clone());
-            // Nobody listening any more is no news: the consumer left first.
+            // Before the flag: a worker that sees it passes its chunk on unfinished, and the sequencer must know by then
+            // that no chunk counts any more. (Nobody listening is no news: the consumer left first.)
             let _ = self.sequencer.send(ToSequencer::Fail(error));
+            self.shared.stop.store(true, Release);
         }
         self.answer_close();
     }

@@ -229,7 +229,8 @@ fn find_header<S: Source + ?Sized>(source: &S, from: u64) -> io::Result<Option<u
             // The cheap tests come first: hardly any bytes of a payload pass as a length within the limits.
             let length = stated_length(header);
             let fits = length <= RECORD_BYTES_MAX && offset + length + FRAME_OVERHEAD_BYTES <= end;
-            if fits && check_header(header).is_ok() {
+            // Zeros (a preallocated or sparse tail) state a length of 0 at every byte, and never with its CRC.
+            if fits && *header != [0; HEADER_BYTES] && check_header(header).is_ok() {
                 return Ok(Some(offset));
             }
         }

@@ -126,7 +126,8 @@ impl Pipeline {
 
     /// Opens a phase. The one before must be finished.
     pub fn open(&self, spec: PhaseSpec) -> Result<Batches<'_>, PipelineError> {
-        assert_eq!(spec.first_seq % spec.batch_rows as u64, 0, "a phase begins at a batch");
+        let begins_at_a_batch = spec.first_seq.is_multiple_of(spec.batch_rows as u64);
+        assert!(begins_at_a_batch || spec.first_seq >= spec.end_seq(), "a phase begins at a batch, or is over");
         let batches_left = spec.batches();
         let (reply, answer) = bounded(1);
         tell(&self.conductor, OpenPhase { spec, reply });
@@ -222,15 +223,16 @@ impl Batches<'_> {
 
     /// Waits for the next batch or a command, whichever is first; a command that is there already goes first.
     pub fn next_unless<C>(&mut self, commands: &Receiver<C>) -> Taken<C> {
+        // First of all: a phase whose last batch is consumed is over, and a command can wait for what comes next.
+        if self.batches_left == 0 {
+            return Taken::End;
+        }
         let never = crossbeam_channel::never();
         let commands = match commands.try_recv() {
             Ok(command) => return Taken::Command(command),
             Err(TryRecvError::Empty) => commands,
             Err(TryRecvError::Disconnected) => &never,
         };
-        if self.batches_left == 0 {
-            return Taken::End;
-        }
         let waiting_since = self.book_busy_time();
         let delivery = select! {
             recv(self.pipeline.batches) -> delivery => delivery.unwrap_or(Err(PipelineError::Stopped)),
@@ -305,14 +307,22 @@ fn allocate_slabs(options: &PipelineOptions) -> Result<Vec<Slab>, PipelineError>
     let count = options.prefetch_batches + 2 + options.slabs_extra;
     let bytes = options.slab_bytes;
     let total = (bytes * count) as u64;
-    if total > SLABS_BYTES_MAX {
-        let cause = format!("the limit is {} GiB", SLABS_BYTES_MAX >> 30);
+    let most = SLABS_BYTES_MAX.min(available_bytes().unwrap_or(u64::MAX));
+    if total > most {
+        let cause = format!("at most {} MiB may be taken", most >> 20);
         return Err(PipelineError::NoMemory { bytes: total, cause });
     }
     (0..count)
         .map(|_| Slab::allocate(&*options.slab_memory, bytes))
         .collect::<Result<_, _>>()
         .map_err(|error| PipelineError::NoMemory { bytes: total, cause: error.to_string() })
+}
+
+/// Memory that is free to take, where the system says so (Linux).
+fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 fn share(options: &PipelineOptions, slabs: usize) -> Shared {

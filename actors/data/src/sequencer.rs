@@ -73,11 +73,15 @@ impl Sequencer {
                 Ok(ToSequencer::Chunk(chunk)) => {
                     meter.queue.pop();
                     match open.as_mut().filter(|open| open.phase.number == chunk.phase.number) {
-                        Some(open) => self.accept(open, *chunk),
-                        None => true,
+                        Some(open) if chunk.is_finished() => self.accept(open, *chunk),
+                        // Unfinished chunks come only while everything stops.
+                        _ => true,
                     }
                 }
-                Ok(ToSequencer::Fail(error)) => self.deliver(Err(error)),
+                Ok(ToSequencer::Fail(error)) => {
+                    open = None;
+                    self.deliver(Err(error))
+                }
                 Err(_) => false,
             };
             if !alive {
@@ -131,7 +135,7 @@ impl Sequencer {
                     let (kind, detail) = (bad.kind, bad.detail.clone());
                     quarantined.push(Quarantined { seq: row.seq, record: row.record, kind, detail });
                 }
-                unfinished => assert!(self.shared.stopping(), "a row reached the sequencer as {unfinished:?}"),
+                unfinished => unreachable!("only finished chunks are accepted, not {unfinished:?}"),
             }
             digests.push(digest);
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastgarden_data::outcome::{Tally, Use};
 use fastgarden_data::phase::PhaseSpec;
-use fastgarden_data::pipeline::Pipeline;
+use fastgarden_data::pipeline::{Pipeline, Taken};
 
 use crate::common::{BATCH_ROWS, index, options, phase, small_garden, walk};
 
@@ -111,4 +111,23 @@ fn ending_early_leaves_no_thread_behind() {
         // Returns only when every thread has ended.
         drop(pipeline);
     }
+}
+
+#[test]
+fn a_phase_whose_last_batch_was_consumed_is_over_before_any_command() {
+    let folder = tempfile::tempdir().unwrap();
+    small_garden(folder.path(), 21);
+    let index = index(folder.path());
+    let pipeline = Pipeline::start(options(0, 2, 0)).unwrap();
+    let mut batches = pipeline.open(phase(&index, 1, None)).unwrap();
+    for batch in batches.by_ref() {
+        batch.unwrap().settle(Use::Trained);
+    }
+    let (sender, commands) = crossbeam_channel::bounded(1);
+    sender.send(()).unwrap();
+    assert!(matches!(batches.next_unless(&commands), Taken::End));
+    assert_eq!(batches.finish().unwrap().trained, 21);
+    // A cursor at the end of such a phase, where a stop was noted, opens it again and finds nothing left.
+    let over = PhaseSpec { first_seq: 21, ..phase(&index, 1, None) };
+    assert_eq!(walk(&pipeline, over).unwrap().tally, Tally::default());
 }

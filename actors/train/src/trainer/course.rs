@@ -21,6 +21,9 @@ use crate::checkpoint::sha256_of_weights;
 use crate::metric;
 use crate::net::Net;
 
+/// Fewest rows that a step is made of.
+const ROWS_MIN: usize = 2;
+
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
 enum Flow {
@@ -99,7 +102,7 @@ impl Course<'_> {
         let before = pipeline.observe()?;
         let begun = Instant::now();
         let mut batches = pipeline.open(phase)?;
-        let flow = self.steps(stage, &mut batches)?;
+        let flow = self.steps(stage, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
         let after = pipeline.observe()?;
         let tally = &mut self.state.progress.tally;
         tally.train_s += begun.elapsed().as_secs_f64();
@@ -112,6 +115,17 @@ impl Course<'_> {
         let here = self.state.progress.cursor.seq - cursor.seq;
         assert_eq!(counted.trained + counted.quarantined, here, "conductor and trainer count alike");
         Ok(flow)
+    }
+
+    /// A failing disk must not cost what was trained before it failed.
+    fn save_and_pass_on(&mut self, error: TrainError) -> TrainError {
+        if matches!(error, TrainError::Pipeline(_)) {
+            let saved = self.commit().and_then(|()| self.state.end_attempt(false));
+            if let Err(second) = saved {
+                tracing::error!(%second, "what was trained could not be saved either");
+            }
+        }
+        error
     }
 
     fn steps(&mut self, stage: &StageSpec, batches: &mut Batches<'_>) -> Result<Flow, TrainError> {
@@ -137,7 +151,8 @@ impl Course<'_> {
     /// Consumes one batch: step, tally, ledger line.
     fn step(&mut self, stage: &StageSpec, mut batch: Batch, lr: f64) -> Result<Option<f64>, TrainError> {
         let step_number = self.state.progress.cursor.step + 1;
-        let loss = if batch.is_empty() {
+        // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
+        let loss = if batch.len() < ROWS_MIN {
             batch.release_pixels();
             None
         } else {
@@ -222,6 +237,9 @@ impl Course<'_> {
         judged: Option<metric::Tally>,
         elapsed: Duration,
     ) -> Result<(), TrainError> {
+        if let Some(loss) = judged.as_ref().and_then(metric::Tally::mean_loss).filter(|loss| !loss.is_finite()) {
+            return Err(TrainError::Diverged { step: self.state.progress.cursor.step, loss });
+        }
         let cursor = self.state.progress.cursor.clone();
         let whole = stage.phase(Arc::clone(plan), 0, None).end_seq() == cursor.seq;
         let dropped_last = if whole { plan.tickets() - cursor.seq } else { 0 };
@@ -316,6 +334,7 @@ fn record(
         valid_loss: judged.and_then(metric::Tally::mean_loss),
         accuracy: judged.and_then(metric::Tally::accuracy),
         evaluated: judged.map_or(0, |judged| judged.examples + judged.quarantined),
+        evaluation_quarantined: judged.map_or(0, |judged| judged.quarantined),
         images_per_s: if tally.train_s > 0.0 { tally.trained as f64 / tally.train_s } else { 0.0 },
         input_wait_share: if tally.train_s > 0.0 { (tally.wait_s / tally.train_s).clamp(0.0, 1.0) } else { 0.0 },
         seconds: elapsed.as_secs_f64(),

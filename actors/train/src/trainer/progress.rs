@@ -65,6 +65,8 @@ pub struct EpochRecord {
     pub accuracy: Option<f64>,
     /// Validation records asked for.
     pub evaluated: u64,
+    /// Those of them that could not be read, and count as wrong.
+    pub evaluation_quarantined: u64,
     /// Training examples a second, over the training phase.
     pub images_per_s: f64,
     /// Share of the training phase that the trainer waited for batches.

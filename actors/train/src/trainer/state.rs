@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use fastgarden_data::batch_hash::BatchHash;
 use fastgarden_data::index::Index;
-use fastgarden_data::ledger::{Ledger, LedgerPosition};
+use fastgarden_data::ledger::{self, Ledger, LedgerPosition};
 use fastgarden_data::outcome::Quarantined;
+use fastgarden_proto::ledger::Opening;
 use fastgarden_proto::ledger::line::Line;
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +139,15 @@ impl RunState {
         for skipped in newest.iter().flat_map(|newest| &newest.skipped) {
             tracing::warn!(path = %skipped.path.display(), why = %skipped.why, "passing over a checkpoint");
         }
+        let damaged = newest.as_ref().map_or(0, |newest| newest.skipped.len());
         match newest.and_then(|newest| newest.found) {
+            None if damaged > 0 => {
+                let folder = spec.folder.display();
+                let what = format!(
+                    "all {damaged} of its checkpoints are damaged; move {folder} away to start this run afresh"
+                );
+                Err(TrainError::Misfit { path: checkpoints, what })
+            }
             Some(loaded) => Self::resume(spec, &loaded).map(|(state, discarded)| (state, Some(discarded))),
             None => Self::begin(spec).map(|state| (state, None)),
         }
@@ -147,7 +156,10 @@ impl RunState {
     fn begin(spec: &TrainSpec) -> Result<Self, TrainError> {
         tch::set_num_threads(spec.cpu_threads);
         let (net, optimizer) = build(spec);
-        let mut ledger = Ledger::create(&spec.folder.join("ledger.jsonl"))?;
+        let path = spec.folder.join("ledger.jsonl");
+        // An attempt that was killed before its first checkpoint left these.
+        let discarded = steps_after(&path, 0);
+        let mut ledger = Ledger::create(&path)?;
         ledger.append(&Line::Opening(spec.opening.clone()))?;
         let progress = Progress {
             recipe_hash: spec.opening.recipe_hash.clone(),
@@ -181,7 +193,7 @@ impl RunState {
             attempts: spec.folder.join("attempts.jsonl"),
         };
         truncate(&state.quarantine, 0)?;
-        attempts::start(&state.attempts, 0, 0)?;
+        attempts::start(&state.attempts, 0, discarded)?;
         Ok(state)
     }
 
@@ -204,6 +216,13 @@ impl RunState {
         let path = spec.folder.join("ledger.jsonl");
         let discarded = steps_after(&path, progress.ledger.bytes);
         let ledger = Ledger::resume(&path, progress.ledger.clone())?;
+        if let Some(Line::Opening(began)) = ledger::read(&path)?.first()
+            && let Some(what) = difference(began, &spec.opening)
+        {
+            return Err(misfit(format!(
+                "the run was begun with {what}; resume it with the same, or start a fresh one"
+            )));
+        }
         let batch_hash = BatchHash::from_hex(&progress.batch_hash)
             .ok_or_else(|| misfit("its batch hash is not 64 hex digits".to_owned()))?;
         let state = Self {
@@ -282,6 +301,17 @@ impl RunState {
         }
         Ok(words)
     }
+}
+
+/// What a run was begun with that is not so any more, in words.
+fn difference(began: &Opening, now: &Opening) -> Option<&'static str> {
+    let is_other = [
+        (began.data_fingerprint != now.data_fingerprint, "other training data"),
+        (began.validation_fingerprint != now.validation_fingerprint, "other validation data"),
+        (began.decoder_fingerprint != now.decoder_fingerprint, "another decoder"),
+        (began != now, "other rules or another version of this program"),
+    ];
+    is_other.iter().find(|(differs, _)| *differs).map(|(_, what)| *what)
 }
 
 fn build(spec: &TrainSpec) -> (XResNet, Box<dyn Optimizer>) {
