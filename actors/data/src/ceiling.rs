@@ -67,14 +67,5 @@ fn chunk(phase: &Arc<Phase>, number: u64, slab_rows: Rows, mut encoded: Vec<u8>)
             ChunkRow { seq, record, state, image: 0..0, label: -1, hashes: [0; VIEWS_MAX], panics: 0 }
         })
         .collect();
-    Chunk {
-        phase: Arc::clone(phase),
-        batch: number,
-        slab_rows,
-        rows,
-        encoded,
-        encoded_bytes: 0,
-        at: 0,
-        queued_at: Instant::now(),
-    }
+    Chunk { phase: Arc::clone(phase), batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0 }
 }

@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::fault::{BadBytes, FaultKind};
 use crate::phase::Phase;
@@ -59,8 +58,6 @@ pub struct Chunk {
     pub encoded_bytes: u64,
     /// The row being worked on, so that a panic can be blamed on it.
     pub at: usize,
-    /// When it was put into the queue it is in.
-    pub queued_at: Instant,
 }
 
 impl Chunk {

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::time::Instant;
 
 use actix::{Actor, Addr, Context, Handler, Message};
 use crossbeam_channel::Sender;
@@ -270,16 +269,7 @@ impl Walk {
             // Before the chunk leaves: the sequencer must find no handle but the rows' own when it closes the slab.
             self.open_slab = None;
         }
-        Chunk {
-            phase: Arc::clone(&self.phase),
-            batch,
-            slab_rows,
-            rows,
-            encoded,
-            encoded_bytes: bytes,
-            at: 0,
-            queued_at: Instant::now(),
-        }
+        Chunk { phase: Arc::clone(&self.phase), batch, slab_rows, rows, encoded, encoded_bytes: bytes, at: 0 }
     }
 }
 

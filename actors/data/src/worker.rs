@@ -160,7 +160,6 @@ impl Handler<Work> for Worker {
             Ran::Panicked => {
                 chunk.blame_panic();
                 self.shared.meter(self.stage).restarts.fetch_add(1, Relaxed);
-                chunk.queued_at = Instant::now();
                 self.shared.meter(self.stage).queue.push();
                 tell(&context.address(), Work(chunk));
                 context.stop();
@@ -221,8 +220,7 @@ impl Worker {
         chunk.rows.iter().any(|row| saboteur.trouble(name, row.record) == Some(Trouble::KillWorker))
     }
 
-    fn pass_on(&self, mut chunk: Box<Chunk>) {
-        chunk.queued_at = Instant::now();
+    fn pass_on(&self, chunk: Box<Chunk>) {
         let sequencer = match &self.next {
             Next::Pool(pool, stage, _) if *stage != StageName::Augment || chunk.phase.augments() => {
                 self.shared.meter(*stage).queue.push();
