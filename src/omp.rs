@@ -1,8 +1,8 @@
 //! Keeps libtorch's OpenMP threads from spinning while decoders need the same cores.
 //! Not for: the number of threads (the recipe's `cpu_threads`).
 //!
-//! libgomp busy-waits between parallel regions by default. On a machine whose cores also decode, that tripled the CPU time
-//! of a training step. It reads its policy from the environment when the library is loaded, before `main`; so the
+//! libgomp busy-waits between parallel regions by default. On cores that are busy with other work a training step was
+//! seen to take three times the CPU time for it. It reads its policy from the environment when the library is loaded, before `main`; so the
 //! program starts itself once more with the policy set.
 
 use std::ffi::OsStr;

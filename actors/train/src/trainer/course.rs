@@ -100,11 +100,12 @@ impl Course<'_> {
         self.tell(Event::Phase { epoch: cursor.epoch, trains: true, done: cursor.seq, total });
         let pipeline = self.pipeline;
         let before = pipeline.observe()?;
-        let begun = Instant::now();
+        let (begun, trained_before) = (Instant::now(), self.state.progress.tally.trained);
         let mut batches = pipeline.open(phase)?;
         let flow = self.steps(stage, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
         let after = pipeline.observe()?;
         let tally = &mut self.state.progress.tally;
+        tally.timed += tally.trained - trained_before;
         tally.train_s += begun.elapsed().as_secs_f64();
         tally.wait_s += after.consumer_wait_s - before.consumer_wait_s;
         if flow == Flow::Stop {
@@ -335,7 +336,7 @@ fn record(
         accuracy: judged.and_then(metric::Tally::accuracy),
         evaluated: judged.map_or(0, |judged| judged.examples + judged.quarantined),
         evaluation_quarantined: judged.map_or(0, |judged| judged.quarantined),
-        images_per_s: if tally.train_s > 0.0 { tally.trained as f64 / tally.train_s } else { 0.0 },
+        images_per_s: if tally.train_s > 0.0 { tally.timed as f64 / tally.train_s } else { 0.0 },
         input_wait_share: if tally.train_s > 0.0 { (tally.wait_s / tally.train_s).clamp(0.0, 1.0) } else { 0.0 },
         seconds: elapsed.as_secs_f64(),
         issued: tally.trained + tally.quarantined + dropped_last,

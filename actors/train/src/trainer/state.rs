@@ -65,7 +65,9 @@ pub struct EpochTally {
     pub loss_sum: f64,
     /// Trained examples of each class.
     pub class_histogram: Vec<u64>,
-    /// Seconds of training, and seconds of it spent waiting for batches.
+    /// Tickets trained while the clock ran: what a killed attempt trained before its last checkpoint was not timed.
+    pub timed: u64,
+    /// Seconds that they took, and seconds of it spent waiting for batches.
     pub train_s: f64,
     /// See `train_s`.
     pub wait_s: f64,
