@@ -4,6 +4,7 @@
 use fastgarden_data::geometry::Size;
 use fastgarden_data::picture::Picture;
 use fastgarden_data::resample::Resampler;
+use fastgarden_data::simd::Simd;
 
 use super::lettering::{Face, write};
 
@@ -84,7 +85,7 @@ impl Sheet<'_> {
         let subtitle = Face::Label.fitted(&self.subtitle, line_px);
         let y = MARGIN_PX + Face::Title.height_px() + LEADING_PX;
         write(&mut canvas, Face::Label, &subtitle, (MARGIN_PX, y), FAINT_INK);
-        let mut resampler = Resampler::new();
+        let mut resampler = Resampler::new(Simd::detect());
         for (place, cell) in self.cells.iter().enumerate() {
             let x = MARGIN_PX + place % columns * (cell_px + GAP_PX);
             let y = MARGIN_PX + head_px + place / columns * pitch_px;

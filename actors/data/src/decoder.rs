@@ -10,6 +10,7 @@ use crate::fault::BadBytes;
 use crate::picture::{DecodeMode, ImageDecoder};
 use crate::resample::Resampler;
 use crate::shared::StageName;
+use crate::simd::Simd;
 use crate::worker::StageWork;
 
 /// A decoder's buffers.
@@ -21,7 +22,11 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { decoder: ImageDecoder::new(DecodeMode::Strict), mode: DecodeMode::Strict, resampler: Resampler::new() }
+        Self {
+            decoder: ImageDecoder::new(DecodeMode::Strict),
+            mode: DecodeMode::Strict,
+            resampler: Resampler::new(Simd::detect()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::geometry::Size;
 use crate::picture::{DecodeMode, ImageDecoder, Picture};
 use crate::resample::Resampler;
+use crate::simd::Simd;
 use sha2::{Digest, Sha256};
 
 /// The decoders by their versions; a test keeps them in step with `Cargo.lock`.
@@ -46,7 +47,7 @@ pub fn decoder_fingerprint(resample: &str) -> String {
     }
     hash.update(format!("resample {resample}\n"));
     let mut decoder = ImageDecoder::new(DecodeMode::Strict);
-    let mut resampler = Resampler::new();
+    let mut resampler = Resampler::new(Simd::detect());
     for (name, jpeg) in JPEGS {
         hash.update(format!("{name}\n"));
         match decoder.decode(jpeg) {

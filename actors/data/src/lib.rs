@@ -27,6 +27,7 @@ pub mod outcome;
 
 // Pixels: from encoded bytes to a row of a batch.
 pub mod geometry;
+pub mod simd;
 pub mod jpeg;
 pub mod png_image;
 pub mod orientation;

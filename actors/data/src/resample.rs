@@ -5,15 +5,16 @@
 //! fractional bits, and the image between the passes has 8 bits a channel; an axis that keeps its length is skipped.
 //! Only the rows and columns that the window needs are computed.
 
+mod axis;
+mod passes;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use crate::geometry::{CropBox, Size};
 use crate::picture::Picture;
+use crate::simd::Simd;
+use axis::{Axis, Span, Wanted};
 
-/// Fractional bits of a weight.
-const WEIGHT_BITS: u32 = 22;
-/// One, as a weight.
-const WEIGHT_ONE: u32 = 1 << WEIGHT_BITS;
-/// Half of the last bit that is kept.
-const ROUNDING: u32 = WEIGHT_ONE / 2;
 /// Bytes of a pixel.
 const CHANNELS: usize = 3;
 
@@ -39,6 +40,9 @@ impl PassOrder {
 /// Resizes pictures; keeps its scratch memory between calls.
 #[derive(Default)]
 pub struct Resampler {
+    simd: Simd,
+    #[cfg(target_arch = "x86_64")]
+    packed: avx2::PackedWeights,
     horizontal: Axis,
     vertical: Axis,
     /// The image between the passes.
@@ -48,9 +52,9 @@ pub struct Resampler {
 }
 
 impl Resampler {
-    /// A resampler without scratch memory yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// A resampler without scratch memory yet. Its results don't depend on the instructions that it uses.
+    pub fn new(simd: Simd) -> Self {
+        Self { simd, ..Self::default() }
     }
 
     /// Cuts `source` (pixels of the picture) out, resizes it to `full`, and writes the part `window` (pixels of `full`),
@@ -88,33 +92,57 @@ impl Resampler {
         assert!(fits(window, full), "the window {window:?} is outside the resized picture {full:?}");
         assert_eq!(out.len(), window.size().px() as usize * CHANNELS, "the output is not of the window's size");
 
-        self.horizontal.set(source.width, full.width, window.x, window.width, flip);
-        self.vertical.set(source.height, full.height, window.y, window.height, false);
-        let source = Plane {
+        let across = Wanted { full: full.width, from: window.x, count: window.width, mirrored: flip };
+        let down = Wanted { full: full.height, from: window.y, count: window.height, mirrored: false };
+        self.horizontal.set(Span::whole(source.width), across);
+        self.vertical.set(Span::whole(source.height), down);
+        let pixels = Plane {
             pixels: &picture.pixels[(source.y as usize * picture.size.width as usize + source.x as usize) * CHANNELS..],
             stride: picture.size.width as usize * CHANNELS,
         };
         let out_width = window.width as usize * CHANNELS;
-        let Self { horizontal, vertical, between, sums } = self;
-        match (horizontal.resizes, vertical.resizes, order) {
-            (_, false, _) => {
-                horizontal_pass(source.below(vertical.first), horizontal, out, out_width);
-            }
+        let (first, end) = (self.vertical.first, self.vertical.end);
+        let mut between = std::mem::take(&mut self.between);
+        match (self.horizontal.resizes, self.vertical.resizes, order) {
+            (_, false, _) => self.horizontal_pass(pixels.below(first), out, out_width),
             (true, true, PassOrder::HorizontalFirst) | (false, true, _) => {
-                let rows = vertical.end - vertical.first;
-                let between = room(between, rows * out_width);
-                horizontal_pass(source.below(vertical.first), horizontal, between, out_width);
-                let between = Plane { pixels: between, stride: out_width };
-                vertical_pass(between, vertical, vertical.first, out, out_width, sums);
+                let rows = room(&mut between, (end - first) * out_width);
+                self.horizontal_pass(pixels.below(first), rows, out_width);
+                self.vertical_pass(Plane { pixels: rows, stride: out_width }, first, out, out_width);
             }
             (true, true, PassOrder::VerticalFirst) => {
-                let width = (horizontal.end - horizontal.first) * CHANNELS;
-                let between = room(between, window.height as usize * width);
-                let source = source.right_of(horizontal.first);
-                vertical_pass(source, vertical, 0, between, width, sums);
-                horizontal.rebase();
-                horizontal_pass(Plane { pixels: between, stride: width }, horizontal, out, out_width);
+                let width = (self.horizontal.end - self.horizontal.first) * CHANNELS;
+                let rows = room(&mut between, window.height as usize * width);
+                self.vertical_pass(pixels.right_of(self.horizontal.first), 0, rows, width);
+                self.horizontal.rebase();
+                self.horizontal_pass(Plane { pixels: rows, stride: width }, out, out_width);
             }
+        }
+        self.between = between;
+    }
+
+    /// Resizes rows: `out` gets as many rows of `out_width` bytes as it holds.
+    fn horizontal_pass(&mut self, source: Plane<'_>, out: &mut [u8], out_width: usize) {
+        match self.simd {
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2(_) if self.horizontal.resizes => {
+                // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
+                unsafe {
+                    self.packed.set(&self.horizontal);
+                    avx2::horizontal(source, &self.horizontal, &self.packed, out, out_width);
+                }
+            }
+            _ => passes::horizontal(source, &self.horizontal, out, out_width),
+        }
+    }
+
+    /// Resizes columns: row 0 of `source` is input `first` of the axis, and `out` gets rows of `width` bytes.
+    fn vertical_pass(&mut self, source: Plane<'_>, first: usize, out: &mut [u8], width: usize) {
+        match self.simd {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
+            Simd::Avx2(_) => unsafe { avx2::vertical(source, &self.vertical, first, out, width, &mut self.sums) },
+            Simd::Portable => passes::vertical(source, &self.vertical, first, out, width, &mut self.sums),
         }
     }
 }
@@ -153,175 +181,15 @@ impl<'a> Plane<'a> {
         Self { pixels: &self.pixels[columns * CHANNELS..], ..self }
     }
 
+    /// Row `y` and whatever lies behind it.
+    #[cfg(target_arch = "x86_64")]
+    fn row_and_beyond(self, y: usize) -> &'a [u8] {
+        &self.pixels[y * self.stride..]
+    }
+
     /// `len` bytes from the start of row `y`.
     fn row(self, y: usize, len: usize) -> &'a [u8] {
         &self.pixels[y * self.stride..][..len]
-    }
-}
-
-/// What each output position of one axis is made of: the same number of neighbouring inputs (taps) for all positions,
-/// those that Pillow's filter does not reach with weight zero.
-#[derive(Default)]
-struct Axis {
-    /// False when the axis keeps its length, so that every position is a copy.
-    resizes: bool,
-    /// Taps a position.
-    taps: usize,
-    /// First input of each output position, in output order (back to front when mirrored).
-    starts: Vec<u32>,
-    /// `taps` weights for each output position.
-    weights: Vec<u32>,
-    /// First input that any position needs.
-    first: usize,
-    /// One past the last input that any position needs.
-    end: usize,
-}
-
-impl Axis {
-    /// Describes the output positions `from..from + len` of the resize of `n` inputs to `m` outputs.
-    fn set(&mut self, n: u32, m: u32, from: u32, len: u32, mirrored: bool) {
-        self.resizes = n != m;
-        self.starts.clear();
-        self.weights.clear();
-        let position = |i: u32| if mirrored { from + len - 1 - i } else { from + i };
-        if self.resizes {
-            self.set_weights(n, m, len, position);
-        } else {
-            self.taps = 1;
-            self.starts.extend((0..len).map(position));
-        }
-        self.first = self.starts.iter().min().map_or(0, |&start| start as usize);
-        self.end = self.starts.iter().max().map_or(0, |&start| start as usize + self.taps);
-    }
-
-    /// Pillow's triangle filter, in its order of floating-point operations.
-    fn set_weights(&mut self, n: u32, m: u32, len: u32, position: impl Fn(u32) -> u32) {
-        let step = f64::from(n) / f64::from(m);
-        let support = step.max(1.0);
-        let reciprocal = 1.0 / support;
-        let reach = |i: u32| {
-            let centre = (f64::from(i) + 0.5) * step;
-            // Casts from negative floats saturate at 0.
-            let low = (centre - support + 0.5) as u32;
-            let high = ((centre + support + 0.5) as u32).min(n);
-            (centre, low, high)
-        };
-        // Inputs within reach of one position; when growing that is 2 whatever the position.
-        let widest = if support > 1.0 { (2.0 * support) as u32 + 1 } else { 2 };
-        let taps = widest.min(n);
-        self.taps = taps as usize;
-        self.weights.resize(len as usize * self.taps, 0);
-        for (i, weights) in (0..len).zip(self.weights.chunks_exact_mut(self.taps)) {
-            let (centre, low, high) = reach(position(i));
-            let start = low.min(n - taps);
-            let weight = |x: u32| (1.0 - ((f64::from(x) - centre + 0.5) * reciprocal).abs()).max(0.0);
-            let total: f64 = (low..high).map(weight).sum();
-            // Float rounding may put one more input at the very edge of the reach, where its weight is zero.
-            for x in low..high.min(start + taps) {
-                weights[(x - start) as usize] = (weight(x) / total * f64::from(WEIGHT_ONE) + 0.5) as u32;
-            }
-            self.starts.push(start);
-        }
-    }
-
-    /// Counts the inputs from the first that is needed.
-    fn rebase(&mut self) {
-        let first = self.first as u32;
-        self.starts.iter_mut().for_each(|start| *start -= first);
-        self.end -= self.first;
-        self.first = 0;
-    }
-}
-
-/// A byte times a weight. At most 255 * 2^22: it can't overflow, and saying so keeps the inner loops free of checks.
-fn weighted(byte: u8, weight: u32) -> u32 {
-    u32::from(byte).wrapping_mul(weight)
-}
-
-/// Drops the fractional bits of a sum of weighted bytes. The weights of a position add up to one, give or take half a
-/// unit a tap, so the sum stays below 256 for up to 16,384 taps, and the cast loses nothing.
-fn rounded(sum: u32) -> u8 {
-    (sum >> WEIGHT_BITS) as u8
-}
-
-/// Resizes rows: `out` gets as many rows of `out_width` bytes as it holds.
-fn horizontal_pass(source: Plane<'_>, axis: &Axis, out: &mut [u8], out_width: usize) {
-    // With the number of taps known, the inner loop is unrolled; 8 is a photo of 224 px made 64 px wide.
-    let resize_row = match axis.taps {
-        _ if !axis.resizes => copy_row,
-        2 => resize_row::<2>,
-        3 => resize_row::<3>,
-        4 => resize_row::<4>,
-        5 => resize_row::<5>,
-        6 => resize_row::<6>,
-        7 => resize_row::<7>,
-        8 => resize_row::<8>,
-        _ => resize_row_by_any,
-    };
-    for (y, out_row) in out.chunks_exact_mut(out_width).enumerate() {
-        resize_row(source.row(y, axis.end * CHANNELS), axis, out_row.as_chunks_mut::<CHANNELS>().0);
-    }
-}
-
-/// One row of an axis that keeps its length.
-fn copy_row(row: &[u8], axis: &Axis, out: &mut [[u8; CHANNELS]]) {
-    let row = row.as_chunks::<CHANNELS>().0;
-    for (pixel, &start) in out.iter_mut().zip(&axis.starts) {
-        *pixel = row[start as usize];
-    }
-}
-
-/// One row with a known number of taps.
-fn resize_row<const TAPS: usize>(row: &[u8], axis: &Axis, out: &mut [[u8; CHANNELS]]) {
-    let row = row.as_chunks::<CHANNELS>().0;
-    for ((pixel, &start), weights) in out.iter_mut().zip(&axis.starts).zip(axis.weights.as_chunks::<TAPS>().0) {
-        *pixel = weighted_sum(row[start as usize..][..TAPS].iter().zip(weights));
-    }
-}
-
-/// One row with any number of taps.
-fn resize_row_by_any(row: &[u8], axis: &Axis, out: &mut [[u8; CHANNELS]]) {
-    let row = row.as_chunks::<CHANNELS>().0;
-    for ((pixel, &start), weights) in out.iter_mut().zip(&axis.starts).zip(axis.weights.chunks_exact(axis.taps)) {
-        *pixel = weighted_sum(row[start as usize..].iter().zip(weights));
-    }
-}
-
-/// One pixel from its taps.
-fn weighted_sum<'a>(taps: impl Iterator<Item = (&'a [u8; CHANNELS], &'a u32)>) -> [u8; CHANNELS] {
-    let mut sums = [ROUNDING; CHANNELS];
-    for (tap, &weight) in taps {
-        for c in 0..CHANNELS {
-            sums[c] = sums[c].wrapping_add(weighted(tap[c], weight));
-        }
-    }
-    sums.map(rounded)
-}
-
-/// Resizes columns: row 0 of `source` is input `first` of the axis, and `out` gets rows of `width` bytes.
-fn vertical_pass(source: Plane<'_>, axis: &Axis, first: usize, out: &mut [u8], width: usize, sums: &mut Vec<u32>) {
-    for ((out_row, &start), weights) in
-        out.chunks_exact_mut(width).zip(&axis.starts).zip(axis.weights.chunks_exact(axis.taps))
-    {
-        let start = start as usize - first;
-        if let &[upper, lower] = weights {
-            let rows = source.row(start, width).iter().zip(source.row(start + 1, width));
-            for (byte, (&above, &below)) in out_row.iter_mut().zip(rows) {
-                let sum = weighted(above, upper).wrapping_add(weighted(below, lower));
-                *byte = rounded(sum.wrapping_add(ROUNDING));
-            }
-            continue;
-        }
-        sums.clear();
-        sums.resize(width, ROUNDING);
-        for (tap, &weight) in weights.iter().enumerate().filter(|&(_, &weight)| weight != 0) {
-            for (sum, &byte) in sums.iter_mut().zip(source.row(start + tap, width)) {
-                *sum = sum.wrapping_add(weighted(byte, weight));
-            }
-        }
-        for (byte, &sum) in out_row.iter_mut().zip(sums.iter()) {
-            *byte = rounded(sum);
-        }
     }
 }
 

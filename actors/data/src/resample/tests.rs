@@ -49,7 +49,7 @@ fn check_entry(entry: &Value, source: CropBox, full: Size, window: CropBox) {
     let pixels = formula_image(size);
     let picture = Picture { size, pixels: &pixels };
     let mut out = vec![0; window.size().px() as usize * CHANNELS];
-    let mut resampler = Resampler::new();
+    let mut resampler = Resampler::new(Simd::detect());
     resampler.resample_in_order(&picture, source, full, window, false, order_of(entry), &mut out);
     check_digest(entry, window, &out);
     if entry["pass_order"].is_string() {
@@ -88,9 +88,9 @@ fn equal_sizes_are_a_copy_and_a_flip_mirrors_it() {
     let pixels = formula_image(size);
     let picture = Picture { size, pixels: &pixels };
     let mut out = vec![0; pixels.len()];
-    Resampler::new().resample(&picture, size.whole(), size, size.whole(), false, &mut out);
+    Resampler::new(Simd::detect()).resample(&picture, size.whole(), size, size.whole(), false, &mut out);
     assert_eq!(out, pixels);
-    Resampler::new().resample(&picture, size.whole(), size, size.whole(), true, &mut out);
+    Resampler::new(Simd::detect()).resample(&picture, size.whole(), size, size.whole(), true, &mut out);
     assert_eq!(out[..3], pixels[12..15]);
     assert_eq!(out[12..15], pixels[..3]);
 }
@@ -100,7 +100,7 @@ fn one_pixel_fills_any_view() {
     let picture = Picture { size: Size { width: 1, height: 1 }, pixels: &[9, 80, 255] };
     let full = Size { width: 7, height: 4 };
     let mut out = vec![0; 7 * 4 * 3];
-    Resampler::new().resample(&picture, picture.size.whole(), full, full.whole(), true, &mut out);
+    Resampler::new(Simd::detect()).resample(&picture, picture.size.whole(), full, full.whole(), true, &mut out);
     assert!(out.as_chunks::<3>().0.iter().all(|pixel| pixel == &[9, 80, 255]), "{out:?}");
 }
 
@@ -110,7 +110,14 @@ fn white_stays_white_when_16384_rows_become_one() {
     let pixels = vec![255; size.px() as usize * 3];
     let mut out = [0; 3];
     let full = Size { width: 1, height: 1 };
-    Resampler::new().resample(&Picture { size, pixels: &pixels }, size.whole(), full, full.whole(), false, &mut out);
+    Resampler::new(Simd::detect()).resample(
+        &Picture { size, pixels: &pixels },
+        size.whole(),
+        full,
+        full.whole(),
+        false,
+        &mut out,
+    );
     assert_eq!(out, [255; 3]);
 }
 
@@ -145,7 +152,7 @@ proptest! {
         let mut whole = vec![0; full.px() as usize * CHANNELS];
         let mut part = vec![0; window.size().px() as usize * CHANNELS];
         let mut mirrored = part.clone();
-        let mut resampler = Resampler::new();
+        let mut resampler = Resampler::new(Simd::detect());
         resampler.resample(&picture, source, full, full.whole(), false, &mut whole);
         resampler.resample(&picture, source, full, window, false, &mut part);
         resampler.resample(&picture, source, full, window, true, &mut mirrored);
@@ -160,5 +167,28 @@ proptest! {
                 prop_assert_eq!(at(&mirrored, width, row, width - 1 - column), expected);
             }
         }
+    }
+
+    #[test]
+    fn vector_instructions_change_no_bit(
+        (w, h) in (1u32..70, 1u32..70),
+        (full_w, full_h) in (1u32..90, 1u32..90),
+        (x, y) in (0u32..5, 0u32..5),
+        flip in any::<bool>(),
+        seed in any::<u32>(),
+    ) {
+        let size = Size { width: w + 4, height: h + 4 };
+        let noise = |i: u64| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(u64::from(seed)) >> 29) as u8;
+        let pixels: Vec<u8> = (0..size.px() * 3).map(noise).collect();
+        let picture = Picture { size, pixels: &pixels };
+        let source = CropBox { x: x.min(4), y: y.min(4), width: w, height: h };
+        let full = Size { width: full_w, height: full_h };
+        let mut outs = [Simd::Portable, Simd::detect()].map(|simd| {
+            let mut out = vec![0; full.px() as usize * CHANNELS];
+            Resampler::new(simd).resample(&picture, source, full, full.whole(), flip, &mut out);
+            out
+        });
+        let [portable, detected] = &mut outs;
+        prop_assert_eq!(portable, detected);
     }
 }
