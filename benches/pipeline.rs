@@ -18,6 +18,7 @@ use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
+use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sampler::Sampler;
 
 use fastgarden_actors::transforms::{BENCH_BATCH_ROWS, bench_view};
@@ -45,6 +46,7 @@ fn phase(index: &Arc<Index>) -> PhaseSpec {
         views: vec![bench_view()],
         classes: None,
         decode: DecodeMode::Strict,
+        resample: ResamplePath::Pil,
         hash_rows: true,
     }
 }

@@ -42,7 +42,8 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let classes = i64::from(recipe.data.classes);
     let bad_records_max = data_set::bad_records_max(recipe.data.bad_records, &[&*index])?;
     data_set::warn_of_faults(&index);
-    let split = SplitSpec { index, features, decode: transforms::decode_mode(recipe.data.decode), classes };
+    let decode = transforms::decode_mode(recipe.data.decode);
+    let split = SplitSpec { index, features, decode, resample: recipe.data.resample, classes };
     let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
     let spec = evaluation(&recipe, split, rows);
     let tally = judge(&net, &spec, device, &recipe, PoolSizes::from(&args.pools), bad_records_max, &interrupts)?;

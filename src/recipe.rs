@@ -15,6 +15,7 @@ mod write;
 
 use std::path::Path;
 
+use fastgarden_data::resample::ResamplePath;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use decode::decode;
@@ -70,6 +71,8 @@ pub struct Data {
     pub id_feature: String,
     /// Number of classes, 1 or more.
     pub classes: u32,
+    /// How pictures become rows.
+    pub resample: ResamplePath,
     /// What is made of a damaged image.
     pub decode: Decode,
     /// Distinct bad records that a run may quarantine.

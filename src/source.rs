@@ -13,6 +13,7 @@ use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
+use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sampler::Sampler;
 
 use crate::cli::{DEFAULT_RECIPE, DataChoice, PoolArgs, RecipeChoice};
@@ -123,6 +124,7 @@ fn phase(recipe: Option<&Recipe>, stage: Option<Stage>, index: &Arc<Index>, seed
         views: vec![stage.map_or_else(transforms::bench_view, |stage| transforms::stage_view(&stage))],
         classes: recipe.map(|recipe| i64::from(recipe.data.classes)),
         decode: recipe.map_or(DecodeMode::Strict, |recipe| transforms::decode_mode(recipe.data.decode)),
+        resample: recipe.map_or(ResamplePath::Pil, |recipe| recipe.data.resample),
         hash_rows: true,
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
+use fastgarden_data::resample::ResamplePath;
 
 use super::check::{Check, NOT_NEGATIVE, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
 use super::error::RecipeError;
@@ -78,13 +79,14 @@ impl Check<'_> {
 
     fn data(&self, raw: DataToml) -> Checked<Data> {
         let features = raw.features.unwrap_or_default();
-        self.choice("data.resample", raw.resample, Some("pil"), &[("pil", ())], &["planar"])?;
+        let paths = [ResamplePath::Pil, ResamplePath::Planar].map(|path| (path.name(), path));
         let decodes = [("strict", Decode::Strict), ("lenient", Decode::Lenient)];
         Ok(Data {
             image_feature: self.feature("data.features.image", features.image, "image")?,
             label_feature: self.feature("data.features.label", features.label, "class")?,
             id_feature: self.feature("data.features.id", features.id, "id")?,
             classes: self.integer("data.classes", raw.classes, Some(104), 1..=OUTPUTS_MAX)? as u32,
+            resample: self.choice("data.resample", raw.resample, Some("pil"), &paths, &[])?,
             decode: self.choice("data.decode", raw.decode, Some("strict"), &decodes, &[])?,
             bad_records: self.bad_records(raw.bad_records)?,
         })

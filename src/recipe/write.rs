@@ -70,7 +70,7 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
             quoted(&data.id_feature)
         ),
         format!("classes = {}", data.classes),
-        format!("resample = \"pil\"\ndecode = \"{decode}\""),
+        format!("resample = \"{}\"\ndecode = \"{decode}\"", data.resample.name()),
         format!("bad_records = {}", quoted(&bad_records)),
         "\n[net]\nkind = \"xresnet\"".to_owned(),
         format!(

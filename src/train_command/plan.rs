@@ -164,6 +164,7 @@ impl Prepared {
             index: Arc::clone(index),
             features: self.features.clone(),
             decode: transforms::decode_mode(self.recipe.data.decode),
+            resample: self.recipe.data.resample,
             classes: i64::from(self.recipe.data.classes),
         }
     }
@@ -190,7 +191,7 @@ impl Prepared {
             max_steps: spec.max_steps,
             data_fingerprint: self.data_fingerprint(),
             validation_fingerprint: hex(&self.validation.fingerprint()),
-            decoder_fingerprint: decoder_fingerprint("pil"),
+            decoder_fingerprint: decoder_fingerprint(self.recipe.data.resample),
             seed,
             plan_hash: stages[0].plan(seed, 1, cap).hash(),
             parent: None,

@@ -12,6 +12,7 @@ use crate::failure::PipelineError;
 use crate::limits::{CHUNK_ROWS_MAX, VIEWS_MAX};
 use crate::phase::{Phase, PhaseSpec};
 use crate::reader::Reader;
+use crate::simd::Simd;
 use crate::slab::{Heap, Layout, Rows, Slab};
 use crate::worker::StageWork;
 
@@ -38,7 +39,7 @@ fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant
         bytes: phase.layout.bytes() as u64,
         cause: error.to_string(),
     };
-    let (mut reader, mut decoder, mut augmenter) = (Reader, Decoder::default(), Augmenter);
+    let (mut reader, mut decoder, mut augmenter) = (Reader, Decoder::new(Simd::detect()), Augmenter);
     let mut slab = Slab::allocate(&Heap, phase.layout.bytes()).map_err(no_memory)?;
     let mut encoded = Vec::new();
     while Instant::now() < until {

@@ -2,8 +2,10 @@
 //! Not for: the identity of a data set (that is hashed over its records).
 
 use crate::geometry::Size;
+use crate::jpeg::planes::PlanarPicture;
 use crate::picture::{DecodeMode, ImageDecoder, Picture};
-use crate::resample::Resampler;
+use crate::planar::PlanarResampler;
+use crate::resample::{ResamplePath, Resampler};
 use crate::simd::Simd;
 use sha2::{Digest, Sha256};
 
@@ -37,37 +39,67 @@ pub(crate) const JPEGS: [(&str, &[u8]); 16] = [
     fixture!("16-quarter-turn"),
 ];
 
-/// Hex SHA-256 over the decoders' versions, the name of the resample path (`data.resample` of the recipe), and what
-/// this machine makes of sixteen built-in JPEGs, decoded and resized. Machines with the same fingerprint fill the same
-/// rows from the same records.
-pub fn decoder_fingerprint(resample: &str) -> String {
+/// Hex SHA-256 over the decoders' versions, the name of the resample path, and what this machine makes of sixteen
+/// built-in JPEGs on that path, decoded and resized. Machines with the same fingerprint fill the same rows from the same
+/// records.
+pub fn decoder_fingerprint(resample: ResamplePath) -> String {
     let mut hash = Sha256::new();
     for (name, version) in DECODERS {
         hash.update(format!("{name} {version}\n"));
     }
-    hash.update(format!("resample {resample}\n"));
-    let mut decoder = ImageDecoder::new(DecodeMode::Strict);
-    let mut resampler = Resampler::new(Simd::detect());
+    hash.update(format!("resample {}\n", resample.name()));
+    let mut views = Views { simd: Simd::detect(), hash };
     for (name, jpeg) in JPEGS {
-        hash.update(format!("{name}\n"));
+        views.hash.update(format!("{name}\n"));
+        let mut decoder = ImageDecoder::with_simd(DecodeMode::Strict, views.simd);
+        if resample == ResamplePath::Planar
+            && let Ok(Some(picture)) = decoder.decode_planes(jpeg, Size::whole)
+        {
+            views.add_planar(&picture);
+            continue;
+        }
         match decoder.decode(jpeg) {
-            Ok(picture) => hash_picture(&mut hash, &picture, &mut resampler),
+            Ok(picture) => views.add(&picture),
             // Not an error here: a machine that can't decode one differs from those that can, and that is the answer.
-            Err(bad) => hash.update(format!("{}: {}\n", bad.kind, bad.detail)),
+            Err(bad) => views.hash.update(format!("{}: {}\n", bad.kind, bad.detail)),
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    views.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Adds a picture as it is and as resized to a view that is larger one way and smaller the other.
-fn hash_picture(hash: &mut Sha256, picture: &Picture<'_>, resampler: &mut Resampler) {
-    hash.update(picture.size.width.to_le_bytes());
-    hash.update(picture.size.height.to_le_bytes());
-    hash.update(picture.pixels);
-    let full = Size { width: 29, height: 7 };
-    let mut view = vec![0; full.px() as usize * 3];
-    resampler.resample(picture, picture.size.whole(), full, full.whole(), false, &mut view);
-    hash.update(&view);
+/// What is hashed of each picture: itself, and resized to a view that is larger one way and smaller the other.
+struct Views {
+    simd: Simd,
+    hash: Sha256,
+}
+
+impl Views {
+    const FULL: Size = Size { width: 29, height: 7 };
+
+    fn add(&mut self, picture: &Picture<'_>) {
+        self.add_size(picture.size);
+        self.hash.update(picture.pixels);
+        let mut view = vec![0; Self::FULL.px() as usize * 3];
+        let source = picture.size.whole();
+        Resampler::new(self.simd).resample(picture, source, Self::FULL, Self::FULL.whole(), false, &mut view);
+        self.hash.update(&view);
+    }
+
+    /// Made as large as it is, too, which shows the samples and the colours.
+    fn add_planar(&mut self, picture: &PlanarPicture<'_>) {
+        self.add_size(picture.size);
+        for full in [picture.size, Self::FULL] {
+            let mut view = vec![0; full.px() as usize * 3];
+            let source = picture.size.whole();
+            PlanarResampler::new(self.simd).resample(picture, source, full, full.whole(), false, &mut view);
+            self.hash.update(&view);
+        }
+    }
+
+    fn add_size(&mut self, size: Size) {
+        self.hash.update(size.width.to_le_bytes());
+        self.hash.update(size.height.to_le_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -86,9 +118,9 @@ mod tests {
 
     #[test]
     fn the_fingerprint_is_stable_and_depends_on_the_resample_path() {
-        let fingerprint = decoder_fingerprint("pil");
+        let fingerprint = decoder_fingerprint(ResamplePath::Pil);
         assert_eq!(fingerprint.len(), 64);
-        assert_eq!(fingerprint, decoder_fingerprint("pil"));
-        assert_ne!(fingerprint, decoder_fingerprint("planar"));
+        assert_eq!(fingerprint, decoder_fingerprint(ResamplePath::Pil));
+        assert_ne!(fingerprint, decoder_fingerprint(ResamplePath::Planar));
     }
 }

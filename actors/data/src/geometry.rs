@@ -40,6 +40,21 @@ impl CropBox {
     pub fn size(self) -> Size {
         Size { width: self.width, height: self.height }
     }
+
+    /// Whether it lies inside an image of that size and holds a pixel.
+    pub fn is_inside(self, image: Size) -> bool {
+        let fits =
+            |start: u32, length: u32, side: u32| length > 0 && u64::from(start) + u64::from(length) <= side.into();
+        fits(self.x, self.width, image.width) && fits(self.y, self.height, image.height)
+    }
+
+    /// The smallest box that both lie in.
+    pub fn union(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.width).max(other.x + other.width);
+        let bottom = (self.y + self.height).max(other.y + other.height);
+        Self { x, y, width: right - x, height: bottom - y }
+    }
 }
 
 /// Narrowest and widest width:height of a random crop.

@@ -1,8 +1,13 @@
 //! One JPEG → RGB8 as stored, by zune-jpeg, with every limit checked from the headers before a pixel is decoded.
-//! Not here: turning pixels upright (see `orientation`), choosing the format (see `picture`).
+//! Not here: turning pixels upright (see `orientation`), choosing the format (see `picture`), the fast way to planes (see
+//! `planes`).
 //!
 //! The header walk is our own: it knows the memory that decoding takes before any is taken, and it costs less than
 //! building decoder tables for images that are refused.
+
+pub mod planes;
+mod huffman;
+mod inverse_dct;
 
 use crate::fault::{BadBytes, FaultKind};
 use crate::geometry::Size;
@@ -43,6 +48,7 @@ struct Frame {
 
 // Second bytes of the markers that matter here.
 const SOF_BASELINE: u8 = 0xC0;
+const SOF_EXTENDED: u8 = 0xC1;
 const SOF_PROGRESSIVE: u8 = 0xC2;
 const DHT: u8 = 0xC4;
 const DAC: u8 = 0xCC;
@@ -50,8 +56,11 @@ const SOF_LAST: u8 = 0xCF;
 const RST_FIRST: u8 = 0xD0;
 const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
+const DQT: u8 = 0xDB;
 const DNL: u8 = 0xDC;
+const DRI: u8 = 0xDD;
 const APP1: u8 = 0xE1;
+const APP14: u8 = 0xEE;
 
 /// Reads the headers of a JPEG and checks them against the limits.
 pub(crate) fn read_header(bytes: &[u8]) -> Result<JpegHeader, BadBytes> {

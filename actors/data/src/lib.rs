@@ -33,6 +33,7 @@ pub mod png_image;
 pub mod orientation;
 pub mod picture;
 pub mod resample;
+pub mod planar;
 pub mod jitter;
 pub mod fingerprint;
 

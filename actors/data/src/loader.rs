@@ -15,6 +15,7 @@ use crate::phase::{PhaseKind, PhaseSpec};
 use crate::picture::DecodeMode;
 use crate::pipeline::{Batches, Pipeline, PipelineOptions};
 use crate::plan::Plan;
+use crate::resample::ResamplePath;
 use crate::sampler::Sampler;
 use crate::slab::Layout;
 use crate::ticket::{Crop, Transform};
@@ -95,6 +96,7 @@ impl Loader {
             views: vec![options.transform],
             classes: None,
             decode: DecodeMode::Strict,
+            resample: ResamplePath::Pil,
             hash_rows: true,
         })?;
         Ok(Epoch { batches: Some(batches) })

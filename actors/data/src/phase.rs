@@ -7,6 +7,7 @@ use crate::example::FeatureNames;
 use crate::index::Index;
 use crate::picture::DecodeMode;
 use crate::plan::Plan;
+use crate::resample::ResamplePath;
 use crate::slab::Layout;
 use crate::ticket::{Transform, ViewKey};
 
@@ -44,6 +45,8 @@ pub struct PhaseSpec {
     pub classes: Option<i64>,
     /// How forgiving the JPEG decoder is.
     pub decode: DecodeMode,
+    /// How pictures become rows.
+    pub resample: ResamplePath,
     /// Whether rows are hashed for the batch-hash chain.
     pub hash_rows: bool,
 }

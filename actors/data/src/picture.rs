@@ -2,8 +2,10 @@
 //! Not here: crops and resizing (see `resample`).
 
 use crate::fault::{BadBytes, FaultKind};
-use crate::geometry::Size;
+use crate::geometry::{CropBox, Size};
+use crate::jpeg::planes::{PlanarPicture, PlanesReader};
 use crate::limits;
+use crate::simd::Simd;
 use crate::{jpeg, png_image};
 
 /// What to do with an image that is damaged but could be shown in part.
@@ -80,14 +82,38 @@ impl Header {
 /// [`limits::DECODE_BUFFER_KEPT_BYTES_MAX`] each. A panic inside a decoder leaves it usable.
 pub struct ImageDecoder {
     mode: DecodeMode,
+    simd: Simd,
     pixels: Vec<u8>,
     upright: Vec<u8>,
+    /// Made when planes are first asked for.
+    planes: Option<Box<PlanesReader>>,
 }
 
 impl ImageDecoder {
     /// A decoder without buffers yet.
     pub fn new(mode: DecodeMode) -> Self {
-        Self { mode, pixels: Vec::new(), upright: Vec::new() }
+        Self::with_simd(mode, Simd::detect())
+    }
+
+    /// The same with given instructions for reading planes; the samples don't depend on them.
+    pub fn with_simd(mode: DecodeMode, simd: Simd) -> Self {
+        Self { mode, simd, pixels: Vec::new(), upright: Vec::new(), planes: None }
+    }
+
+    /// The planes of an image, right wherever the box that `needed` gives for its size lies on them; `None` when it has
+    /// none that can be had the fast way (not a JPEG, progressive, to be turned, CMYK …) or is damaged:
+    /// [`ImageDecoder::decode`] then has the last word.
+    ///
+    /// # Errors
+    /// As for [`ImageDecoder::probe`].
+    pub fn decode_planes(
+        &mut self,
+        encoded: &[u8],
+        needed: impl FnOnce(Size) -> CropBox,
+    ) -> Result<Option<PlanarPicture<'_>>, BadBytes> {
+        let Header::Jpeg(header) = Header::read(encoded)? else { return Ok(None) };
+        let planes = self.planes.get_or_insert_with(|| Box::new(PlanesReader::new(self.simd)));
+        Ok(planes.read(encoded, &header, needed(header.size)))
     }
 
     /// Decodes a JPEG or PNG and turns it upright. What was decoded depends on the bytes alone, never on images before.

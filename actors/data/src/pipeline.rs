@@ -23,6 +23,7 @@ use crate::reader::Reader;
 use crate::sabotage::Sabotage;
 use crate::sequencer::{Delivery, Sequencer, ToSequencer};
 use crate::shared::{Clock, Shared, StageName, lock, nanoseconds};
+use crate::simd::Simd;
 use crate::slab::{Heap, Slab, SlabMemory};
 use crate::tell::tell;
 use crate::worker::{Next, Pool, StageFactory, StageWork, Worker};
@@ -47,6 +48,8 @@ pub struct PipelineOptions {
     pub slab_memory: Box<dyn SlabMemory>,
     /// Distinct bad records a data set may have.
     pub bad_records_max: u64,
+    /// Vector instructions of the decoders; rows don't depend on them.
+    pub simd: Simd,
     /// Trouble, in tests.
     pub sabotage: Option<Arc<dyn Sabotage>>,
 }
@@ -65,6 +68,7 @@ impl PipelineOptions {
             slabs_extra: 0,
             slab_memory: Box::new(Heap),
             bad_records_max: u64::MAX,
+            simd: Simd::detect(),
             sabotage: None,
         }
     }
@@ -365,10 +369,11 @@ fn start_pools(
         next = Next::Pool(augmenters, StageName::Augment, sequencer.clone());
     }
     let (reads, augments) = (options.readers == 0, options.augmenters == 0);
+    let simd = options.simd;
     let stages: StageFactory = Arc::new(move || {
         let read = reads.then(|| Box::new(Reader) as Box<dyn StageWork>);
         let augment = augments.then(|| Box::new(Augmenter) as Box<dyn StageWork>);
-        read.into_iter().chain([Box::<Decoder>::default() as Box<dyn StageWork>]).chain(augment).collect()
+        read.into_iter().chain([Box::new(Decoder::new(simd)) as Box<dyn StageWork>]).chain(augment).collect()
     });
     let mut first = pool(StageName::Decode, options.decoders, stages, next);
     let mut first_stage = StageName::Decode;

@@ -5,7 +5,7 @@
 //! fractional bits, and the image between the passes has 8 bits a channel; an axis that keeps its length is skipped.
 //! Only the rows and columns that the window needs are computed.
 
-mod axis;
+pub(crate) mod axis;
 mod passes;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,6 +17,26 @@ use axis::{Axis, Span, Wanted};
 
 /// Bytes of a pixel.
 const CHANNELS: usize = 3;
+
+/// How pictures become rows (`data.resample` of a recipe).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResamplePath {
+    /// Decoded to RGB, then resized: equal to Pillow's bilinear.
+    #[default]
+    Pil,
+    /// Resized plane by plane, then made RGB: faster, and equal to the eye. Images that have no planes take the other way.
+    Planar,
+}
+
+impl ResamplePath {
+    /// Its name in recipes and fingerprints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pil => "pil",
+            Self::Planar => "planar",
+        }
+    }
+}
 
 /// Which axis is resized first. The results differ by 1 here and there, since the image between the passes is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +108,8 @@ impl Resampler {
         order: PassOrder,
         out: &mut [u8],
     ) {
-        assert!(fits(source, picture.size), "the box {source:?} is outside the picture {:?}", picture.size);
-        assert!(fits(window, full), "the window {window:?} is outside the resized picture {full:?}");
+        assert!(source.is_inside(picture.size), "the box {source:?} is outside the picture {:?}", picture.size);
+        assert!(window.is_inside(full), "the window {window:?} is outside the resized picture {full:?}");
         assert_eq!(out.len(), window.size().px() as usize * CHANNELS, "the output is not of the window's size");
 
         let across = Wanted { full: full.width, from: window.x, count: window.width, mirrored: flip };
@@ -145,14 +165,6 @@ impl Resampler {
             Simd::Portable => passes::vertical(source, &self.vertical, first, out, width, &mut self.sums),
         }
     }
-}
-
-/// Whether `part` lies inside an image of the size `whole`, and neither is empty.
-fn fits(part: CropBox, whole: Size) -> bool {
-    part.width > 0
-        && part.height > 0
-        && u64::from(part.x) + u64::from(part.width) <= u64::from(whole.width)
-        && u64::from(part.y) + u64::from(part.height) <= u64::from(whole.height)
 }
 
 /// The first `len` bytes of a buffer that only grows. What they hold is old; the caller overwrites all of it.

@@ -16,6 +16,7 @@ use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
+use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sampler::Sampler;
 use fastgarden_data::shard_writer::ShardWriter;
 use fastgarden_data::ticket::{Crop, Transform};
@@ -87,6 +88,7 @@ pub fn phase(index: &Arc<Index>, seed: u64, cap: Option<u64>) -> PhaseSpec {
         views: vec![transform()],
         classes: Some(104),
         decode: DecodeMode::Strict,
+        resample: ResamplePath::Pil,
         hash_rows: true,
     }
 }

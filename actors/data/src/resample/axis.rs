@@ -77,27 +77,29 @@ impl Axis {
     fn set_weights(&mut self, span: Span, full: u32, count: u32, position: impl Fn(u32) -> u32) {
         let step = span.length / f64::from(full);
         let support = step.max(1.0);
-        let reciprocal = 1.0 / support;
-        let reach = |i: u32| {
-            let centre = span.start + (f64::from(i) + 0.5) * step;
-            // Casts from negative floats saturate at 0.
-            let low = (centre - support + 0.5) as u32;
-            let high = ((centre + support + 0.5) as u32).min(span.inputs);
-            (centre, low, high)
-        };
         // Inputs within reach of one position; when growing that is 2 whatever the position.
         let widest = if support > 1.0 { (2.0 * support) as u32 + 1 } else { 2 };
         let taps = widest.min(span.inputs);
         self.taps = taps as usize;
         self.weights.resize(count as usize * self.taps, 0);
+        let centre = |i: u32| span.start + (f64::from(position(i)) + 0.5) * step;
+        if support == 1.0 && taps == 2 {
+            let pairs = self.weights.as_chunks_mut().0;
+            self.starts.extend((0..count).zip(pairs).map(|(i, pair)| pair_weights(centre(i), span.inputs, pair)));
+            return;
+        }
+        let reciprocal = 1.0 / support;
         for (i, weights) in (0..count).zip(self.weights.chunks_exact_mut(self.taps)) {
-            let (centre, low, high) = reach(position(i));
+            let centre = centre(i);
+            // Casts from negative floats saturate at 0.
+            let low = (centre - support + 0.5) as u32;
+            let high = ((centre + support + 0.5) as u32).min(span.inputs);
             let start = low.min(span.inputs - taps);
             let weight = |x: u32| (1.0 - ((f64::from(x) - centre + 0.5) * reciprocal).abs()).max(0.0);
             let total: f64 = (low..high).map(weight).sum();
             // Float rounding may put one more input at the very edge of the reach, where its weight is zero.
             for x in low..high.min(start + taps) {
-                weights[(x - start) as usize] = (weight(x) / total * f64::from(WEIGHT_ONE) + 0.5) as u32;
+                weights[(x - start) as usize] = fixed(weight(x) / total);
             }
             self.starts.push(start);
         }
@@ -110,4 +112,25 @@ impl Axis {
         self.end -= self.first;
         self.first = 0;
     }
+}
+
+/// The weights of the two inputs within reach of a position of an axis that grows, and the first of them: what the general
+/// way computes, without its loops.
+fn pair_weights(centre: f64, inputs: u32, weights: &mut [u32; 2]) -> u32 {
+    let low = (centre - 0.5) as u32;
+    let high = ((centre + 1.5) as u32).min(inputs);
+    let start = low.min(inputs - 2);
+    let weight = |x: u32| match low <= x && x < high {
+        true => (1.0 - (f64::from(x) - centre + 0.5).abs()).max(0.0),
+        false => 0.0,
+    };
+    let (first, second) = (weight(start), weight(start + 1));
+    let total = first + second;
+    *weights = [fixed(first / total), fixed(second / total)];
+    start
+}
+
+/// A share of one as a weight.
+fn fixed(share: f64) -> u32 {
+    (share * f64::from(WEIGHT_ONE) + 0.5) as u32
 }

@@ -9,6 +9,7 @@ use fastgarden_data::index::Index;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::plan::Plan;
+use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sampler::Sampler;
 use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::Opening;
@@ -47,6 +48,8 @@ pub struct SplitSpec {
     pub features: FeatureNames,
     /// How forgiving the JPEG decoder is.
     pub decode: DecodeMode,
+    /// How pictures become rows.
+    pub resample: ResamplePath,
     /// Labels must be in 0..classes.
     pub classes: i64,
 }
@@ -160,6 +163,7 @@ impl StageSpec {
             views: self.views.clone(),
             classes: Some(self.train.classes),
             decode: self.train.decode,
+            resample: self.train.resample,
             hash_rows: true,
         }
     }
@@ -181,6 +185,7 @@ impl EvaluationSpec {
             views: vec![self.view],
             classes: Some(self.split.classes),
             decode: self.split.decode,
+            resample: self.split.resample,
             hash_rows: false,
         }
     }
