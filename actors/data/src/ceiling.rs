@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::augmenter::Augmenter;
+use crate::cache::Cache;
 use crate::chunk::{Chunk, ChunkRow, RowState};
 use crate::decoder::Decoder;
 use crate::failure::PipelineError;
@@ -15,11 +16,18 @@ use crate::reader::Reader;
 use crate::slab::{Heap, Layout, Rows, Slab};
 use crate::worker::StageWork;
 
-/// Images a second of `threads` threads that each read, decode and augment chunks of the plan over and over for `time`.
-pub fn images_per_s(spec: &PhaseSpec, threads: usize, time: Duration) -> Result<f64, PipelineError> {
+/// Images a second of `threads` threads that each read, decode and augment chunks of the plan over and over for `time`,
+/// with what the cache holds (and filling it, if it isn't filled yet).
+pub fn images_per_s(
+    spec: &PhaseSpec,
+    cache: Option<&Cache>,
+    threads: usize,
+    time: Duration,
+) -> Result<f64, PipelineError> {
     let views = spec.views.iter().map(|view| view.size).collect();
     let layout = Arc::new(Layout::new(CHUNK_ROWS_MAX, views));
-    let phase = Arc::new(Phase { spec: spec.clone(), number: 0, layout });
+    let cache = cache.and_then(|cache| cache.of_phase(spec));
+    let phase = Arc::new(Phase { spec: spec.clone(), number: 0, layout, cache });
     let (next_chunk, images) = (AtomicU64::new(0), AtomicU64::new(0));
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -67,5 +75,5 @@ fn chunk(phase: &Arc<Phase>, number: u64, slab_rows: Rows, mut encoded: Vec<u8>)
             ChunkRow { seq, record, state, image: 0..0, label: -1, hashes: [0; VIEWS_MAX], panics: 0 }
         })
         .collect();
-    Chunk { phase: Arc::clone(phase), batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0 }
+    Chunk { phase: Arc::clone(phase), batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0, picture_ns: 0 }
 }

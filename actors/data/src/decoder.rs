@@ -2,14 +2,16 @@
 //! Not here: the decoding and resampling themselves (see `picture`, `resample`).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::augmenter::seal;
+use crate::cache::Kept;
 use crate::chunk::{Chunk, RowState};
 use crate::failure::PipelineError;
 use crate::fault::BadBytes;
 use crate::picture::{DecodeMode, ImageDecoder};
 use crate::resample::Resampler;
-use crate::shared::StageName;
+use crate::shared::{StageName, nanoseconds};
 use crate::worker::StageWork;
 
 /// A decoder's buffers.
@@ -56,7 +58,21 @@ impl StageWork for Decoder {
 impl Decoder {
     fn decode_row(&mut self, chunk: &mut Chunk, row: usize) -> Result<(), BadBytes> {
         let phase = Arc::clone(&chunk.phase);
-        let picture = self.decoder.decode(&chunk.encoded[chunk.rows[row].image.clone()])?;
+        let (record, label) = (chunk.rows[row].record, chunk.rows[row].label);
+        let begun = Instant::now();
+        let picture = match phase.cache.as_ref().and_then(|cache| cache.get(record)) {
+            Some(Kept::Decoded(stored)) => stored.picture(),
+            Some(Kept::Encoded(encoded)) => self.decoder.decode(encoded)?,
+            None => {
+                let encoded = &chunk.encoded[chunk.rows[row].image.clone()];
+                let picture = self.decoder.decode(encoded)?;
+                if let Some(cache) = &phase.cache {
+                    cache.keep(record, label, encoded, &picture);
+                }
+                picture
+            }
+        };
+        chunk.picture_ns += nanoseconds(begun.elapsed());
         for (view, transform) in phase.spec.views.iter().enumerate() {
             let place = transform.place(phase.key(chunk.rows[row].seq, view), picture.size);
             let out = chunk.slab_rows.view_mut(row, view);

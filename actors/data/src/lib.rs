@@ -5,6 +5,7 @@
 
 pub mod limits;
 pub mod fault;
+pub mod machine;
 
 // Files: from a path the user typed to addressable records.
 pub mod framing;
@@ -42,6 +43,7 @@ pub mod conductor;
 pub mod slab;
 pub mod chunk;
 pub mod worker;
+pub mod cache;
 pub mod reader;
 pub mod decoder;
 pub mod augmenter;

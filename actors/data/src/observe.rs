@@ -93,6 +93,8 @@ pub fn snapshot(shared: &Shared, tally: Tally, credits_free: u64, credits_in_sla
         slab_bytes: shared.slab_bytes,
         encoded_bytes: shared.encoded_bytes.load(Relaxed),
         quarantined_records: lock(&shared.bad_records).len() as u64,
+        picture_s: seconds_of(&shared.picture_ns),
+        cache: shared.cache.as_ref().map(|cache| cache.observe()),
     }
 }
 

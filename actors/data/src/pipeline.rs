@@ -1,6 +1,8 @@
 //! The run object: starts System, pools, slabs and sequencer, opens phases, ends without leaving a thread behind.
 //! Not here: what the actors do. Not a global: a process may hold several, each test holds its own.
 
+mod options;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex};
@@ -17,58 +19,17 @@ use crate::conductor::{ClosePhase, Conductor, Introduce, Observe, OpenPhase};
 use crate::decoder::Decoder;
 use crate::failure::PipelineError;
 use crate::limits::SLABS_BYTES_MAX;
+use crate::machine;
 use crate::outcome::Tally;
 use crate::phase::{Phase, PhaseSpec};
 use crate::reader::Reader;
-use crate::sabotage::Sabotage;
 use crate::sequencer::{Delivery, Sequencer, ToSequencer};
 use crate::shared::{Clock, Shared, StageName, lock, nanoseconds};
-use crate::slab::{Heap, Slab, SlabMemory};
+use crate::slab::Slab;
 use crate::tell::tell;
 use crate::worker::{Next, Pool, StageFactory, StageWork, Worker};
 
-/// How to build a pipeline.
-pub struct PipelineOptions {
-    /// Reader threads; 0 = each decoder reads for itself.
-    pub readers: usize,
-    /// Decoder threads, at least 1.
-    pub decoders: usize,
-    /// Augmenter threads; 0 = each decoder augments its own rows.
-    pub augmenters: usize,
-    /// Batches that may wait in the batch channel.
-    pub prefetch_batches: usize,
-    /// Bytes of the largest batch of the run (see [`PhaseSpec::layout`]).
-    pub slab_bytes: usize,
-    /// Rows of the largest batch of the run.
-    pub batch_rows_max: usize,
-    /// Slabs beyond `prefetch_batches + 2`.
-    pub slabs_extra: usize,
-    /// Where slabs come from.
-    pub slab_memory: Box<dyn SlabMemory>,
-    /// Distinct bad records a data set may have.
-    pub bad_records_max: u64,
-    /// Trouble, in tests.
-    pub sabotage: Option<Arc<dyn Sabotage>>,
-}
-
-impl PipelineOptions {
-    /// Settings that suit this machine, for batches of at most these dimensions.
-    pub fn new(slab_bytes: usize, batch_rows_max: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            readers: 1,
-            decoders: cores,
-            augmenters: 1,
-            prefetch_batches: 2,
-            slab_bytes,
-            batch_rows_max,
-            slabs_extra: 0,
-            slab_memory: Box::new(Heap),
-            bad_records_max: u64::MAX,
-            sabotage: None,
-        }
-    }
-}
+pub use self::options::PipelineOptions;
 
 /// A running pipeline. Dropping it stops everything and waits for every thread.
 pub struct Pipeline {
@@ -307,7 +268,7 @@ fn allocate_slabs(options: &PipelineOptions) -> Result<Vec<Slab>, PipelineError>
     let count = options.prefetch_batches + 2 + options.slabs_extra;
     let bytes = options.slab_bytes;
     let total = (bytes * count) as u64;
-    let most = SLABS_BYTES_MAX.min(available_bytes().unwrap_or(u64::MAX));
+    let most = SLABS_BYTES_MAX.min(machine::available_bytes().unwrap_or(u64::MAX));
     if total > most {
         let cause = format!("at most {} MiB may be taken", most >> 20);
         return Err(PipelineError::NoMemory { bytes: total, cause });
@@ -318,13 +279,6 @@ fn allocate_slabs(options: &PipelineOptions) -> Result<Vec<Slab>, PipelineError>
         .map_err(|error| PipelineError::NoMemory { bytes: total, cause: error.to_string() })
 }
 
-/// Memory that is free to take, where the system says so (Linux).
-fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
 fn share(options: &PipelineOptions, slabs: usize) -> Shared {
     Shared {
         stop: false.into(),
@@ -333,9 +287,11 @@ fn share(options: &PipelineOptions, slabs: usize) -> Shared {
         no_credit: Clock::default(),
         consumer_wait_ns: AtomicU64::new(0),
         consumer_busy_ns: AtomicU64::new(0),
+        picture_ns: AtomicU64::new(0),
         encoded_bytes: AtomicU64::new(0),
         slab_bytes: (slabs * options.slab_bytes) as u64,
         bad_records: Mutex::new(BTreeSet::new()),
+        cache: options.cache.clone(),
         sabotage: options.sabotage.clone(),
         started: Instant::now(),
     }

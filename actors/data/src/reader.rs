@@ -25,6 +25,7 @@ impl StageWork for Reader {
 
     fn run(&mut self, chunk: &mut Chunk) -> Result<u64, PipelineError> {
         let phase = Arc::clone(&chunk.phase);
+        take_kept(chunk, &phase);
         let mut bytes = 0;
         let mut row = 0;
         while row < chunk.rows.len() {
@@ -47,6 +48,17 @@ impl StageWork for Reader {
             row += run;
         }
         Ok(bytes)
+    }
+}
+
+/// Rows of records that are kept in memory need no reading: the decoder finds them there.
+fn take_kept(chunk: &mut Chunk, phase: &Phase) {
+    let Some(cache) = &phase.cache else { return };
+    for row in chunk.rows.iter_mut().filter(|row| row.state == RowState::Issued) {
+        if let Some(label) = cache.label(row.record) {
+            row.label = label;
+            row.state = RowState::Read;
+        }
     }
 }
 

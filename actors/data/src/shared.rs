@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::cache::Cache;
 use crate::observe::{Readiness, StageMeter};
 use crate::sabotage::Sabotage;
 
@@ -51,12 +52,16 @@ pub struct Shared {
     pub consumer_wait_ns: AtomicU64,
     /// See `consumer_wait_ns`.
     pub consumer_busy_ns: AtomicU64,
+    /// Nanoseconds of the decode stage's work that went into making pictures of encoded images.
+    pub picture_ns: AtomicU64,
     /// Encoded bytes in flight.
     pub encoded_bytes: AtomicU64,
     /// Bytes of all slabs.
     pub slab_bytes: u64,
     /// Distinct bad records: (first 8 bytes of the data set's fingerprint, record).
     pub bad_records: Mutex<BTreeSet<(u64, u32)>>,
+    /// What is kept between epochs.
+    pub cache: Option<Arc<Cache>>,
     /// Test-only troublemaker.
     pub sabotage: Option<Arc<dyn Sabotage>>,
     /// When the pipeline started.

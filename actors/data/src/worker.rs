@@ -207,6 +207,7 @@ impl Worker {
                 Err(_) => return Ran::Panicked,
             }
             if name == StageName::Decode {
+                self.shared.picture_ns.fetch_add(std::mem::take(&mut chunk.picture_ns), Relaxed);
                 let buffer = std::mem::take(&mut chunk.encoded);
                 tell(&self.conductor, Report::Decoded { bytes: std::mem::take(&mut chunk.encoded_bytes), buffer });
             }
