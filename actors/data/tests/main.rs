@@ -3,6 +3,7 @@
 
 mod common;
 mod bound;
+mod caching;
 mod conservation;
 mod order;
 mod quarantine;

@@ -73,6 +73,15 @@ impl Walk {
             // Before the chunk leaves: the sequencer must find no handle but the rows' own when it closes the slab.
             self.open_slab = None;
         }
-        Chunk { phase: Arc::clone(&self.phase), batch, slab_rows, rows, encoded, encoded_bytes: bytes, picture_ns: 0, at: 0 }
+        Chunk {
+            phase: Arc::clone(&self.phase),
+            batch,
+            slab_rows,
+            rows,
+            encoded,
+            encoded_bytes: bytes,
+            picture_ns: 0,
+            at: 0,
+        }
     }
 }
