@@ -7,7 +7,7 @@ use fastgarden_train::device::DeviceRequest;
 
 use crate::cli::{PoolArgs, TrainArgs};
 use crate::exit::{Failure, OrFail as _};
-use crate::recipe::Recipe;
+use crate::recipe::{CpuBudget, Recipe};
 use crate::rules::Rules;
 
 /// Everything that `train` is to do.
@@ -59,6 +59,8 @@ pub struct PoolSizes {
     pub augmenters: Option<usize>,
     /// Batches ahead of the trainer.
     pub prefetch_batches: Option<usize>,
+    /// Share of the cores for all of them.
+    pub cpu_budget: Option<CpuBudget>,
 }
 
 impl From<&PoolArgs> for PoolSizes {
@@ -68,6 +70,7 @@ impl From<&PoolArgs> for PoolSizes {
             readers: args.readers,
             augmenters: args.augmenters,
             prefetch_batches: args.prefetch,
+            cpu_budget: args.cpu_budget,
         }
     }
 }
@@ -146,6 +149,9 @@ impl RunSpec {
             if let Some(size) = size {
                 flag(name, size.to_string());
             }
+        }
+        if let Some(budget) = args.pools.cpu_budget {
+            flag("--cpu-budget", budget.to_string());
         }
         for (name, path) in [("--class-names", &args.class_names), ("--report", &args.report)] {
             if let Some(path) = path {

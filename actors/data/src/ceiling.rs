@@ -46,7 +46,7 @@ fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant
         bytes: phase.layout.bytes() as u64,
         cause: error.to_string(),
     };
-    let (mut reader, mut decoder, mut augmenter) = (Reader, Decoder::default(), Augmenter);
+    let (mut reader, mut decoder, mut augmenter) = (Reader::default(), Decoder::default(), Augmenter);
     let mut slab = Slab::allocate(&Heap, phase.layout.bytes()).map_err(no_memory)?;
     let mut encoded = Vec::new();
     while Instant::now() < until {

@@ -4,6 +4,7 @@
 //! Counting is the only thing that limits or paces the pipeline. One credit is the right to have one row in flight; it
 //! belongs to a row of a slab, is given out with it and comes back with the whole slab. Encoded bytes are a second budget.
 
+mod pace;
 mod walk;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::shared::{Shared, StageName};
 use crate::slab::Slab;
 use crate::tell::tell;
 use crate::worker::{Work, Worker};
+use pace::Pace;
 use walk::Walk;
 
 /// What workers and batches tell the conductor.
@@ -109,6 +111,7 @@ pub struct Conductor {
     encoded_bytes: u64,
     phases: u64,
     walk: Option<Walk>,
+    pace: Option<Pace>,
     failure: Option<PipelineError>,
 }
 
@@ -116,6 +119,7 @@ impl Conductor {
     /// A conductor that owns these slabs.
     pub fn new(shared: Arc<Shared>, sequencer: Sender<ToSequencer>, slabs: Vec<Slab>) -> Self {
         let count = slabs.len();
+        let pace = shared.cpu.as_ref().map(|cpu| Pace::new(cpu.share));
         Self {
             shared,
             sequencer,
@@ -127,12 +131,13 @@ impl Conductor {
             encoded_bytes: 0,
             phases: 0,
             walk: None,
+            pace,
             failure: None,
         }
     }
 
     /// Hands out chunks while there are tickets, rows and encoded bytes for them.
-    fn issue(&mut self) {
+    fn issue(&mut self, context: &mut Context<Self>) {
         while self.failure.is_none() && !self.shared.stopping() {
             let Some(walk) = self.walk.as_mut().filter(|walk| walk.next_seq < walk.phase.spec.end_seq()) else {
                 return self.shared.no_credit.set(false);
@@ -146,6 +151,9 @@ impl Conductor {
             let (rows, bytes) = walk.next_chunk();
             if self.encoded_bytes > 0 && self.encoded_bytes + bytes > ENCODED_BYTES_IN_FLIGHT_MAX {
                 return self.shared.no_credit.set(false);
+            }
+            if self.pace.as_mut().is_some_and(|pace| pace.holds_back(&self.shared, context)) {
+                return self.shared.no_credit.set(true);
             }
             self.shared.no_credit.set(false);
             self.encoded_bytes += bytes;
@@ -240,9 +248,9 @@ impl Handler<Introduce> for Conductor {
 impl Handler<OpenPhase> for Conductor {
     type Result = ();
 
-    fn handle(&mut self, asked: OpenPhase, _: &mut Self::Context) {
+    fn handle(&mut self, asked: OpenPhase, context: &mut Self::Context) {
         let _ = asked.reply.send(self.open(asked.spec));
-        self.issue();
+        self.issue(context);
     }
 }
 
@@ -276,7 +284,7 @@ impl Handler<Observe> for Conductor {
 impl Handler<Report> for Conductor {
     type Result = ();
 
-    fn handle(&mut self, report: Report, _: &mut Self::Context) {
+    fn handle(&mut self, report: Report, context: &mut Self::Context) {
         match report {
             Report::Decoded { bytes, buffer } => {
                 assert!(bytes <= self.encoded_bytes, "encoded bytes come back once");
@@ -305,7 +313,7 @@ impl Handler<Report> for Conductor {
             Report::Failed(error) => self.fail(error),
         }
         self.answer_close();
-        self.issue();
+        self.issue(context);
     }
 }
 

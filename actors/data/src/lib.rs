@@ -40,6 +40,7 @@ pub mod fingerprint;
 pub mod loader;
 pub mod pipeline;
 pub mod conductor;
+pub mod cpu_budget;
 pub mod slab;
 pub mod chunk;
 pub mod worker;

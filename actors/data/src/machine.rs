@@ -2,6 +2,9 @@
 //! Not here: what is made of it (pool sizes, budgets).
 
 use std::path::Path;
+use std::time::Duration;
+
+use rustix::time::ClockId;
 
 /// Processors that this process may use.
 pub fn cores() -> usize {
@@ -22,4 +25,29 @@ pub fn available_bytes() -> Option<u64> {
 /// A number of the control group's; a group without a limit says a word instead.
 fn number(name: &str) -> Option<u64> {
     std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?.trim().parse().ok()
+}
+
+/// CPU time of the calling thread so far.
+pub fn thread_cpu() -> Duration {
+    clock(ClockId::ThreadCPUTime)
+}
+
+/// CPU time of the whole process so far, of the user's code and the system's on its behalf.
+pub fn process_cpu() -> Duration {
+    clock(ClockId::ProcessCPUTime)
+}
+
+fn clock(id: ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(id);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// How nice the calling thread is to others: −20 (most urgent) to 19.
+pub fn niceness() -> i32 {
+    rustix::process::getpriority_process(None).unwrap_or(0)
+}
+
+/// Makes the calling thread (on Linux; elsewhere the process) as nice as that.
+pub fn set_niceness(niceness: i32) -> std::io::Result<()> {
+    rustix::process::setpriority_process(None, niceness.min(19)).map_err(Into::into)
 }

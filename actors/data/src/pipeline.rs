@@ -24,12 +24,15 @@ use crate::outcome::Tally;
 use crate::phase::{Phase, PhaseSpec};
 use crate::reader::Reader;
 use crate::sequencer::{Delivery, Sequencer, ToSequencer};
-use crate::shared::{Clock, Shared, StageName, lock, nanoseconds};
+use crate::shared::{Clock, CpuMeter, Shared, StageName, lock, nanoseconds};
 use crate::slab::Slab;
 use crate::tell::tell;
 use crate::worker::{Next, Pool, StageFactory, StageWork, Worker};
 
 pub use self::options::PipelineOptions;
+
+/// How much nicer than the process the threads of a pipeline with a CPU budget are.
+const NICER_BY: i32 = 10;
 
 /// A running pipeline. Dropping it stops everything and waits for every thread.
 pub struct Pipeline {
@@ -291,6 +294,12 @@ fn share(options: &PipelineOptions, slabs: usize) -> Shared {
         encoded_bytes: AtomicU64::new(0),
         slab_bytes: (slabs * options.slab_bytes) as u64,
         bad_records: Mutex::new(BTreeSet::new()),
+        cpu: options.cpu_share.map(|share| CpuMeter {
+            share,
+            niceness: machine::niceness() + NICER_BY,
+            used_ns: AtomicU64::new(0),
+            held_back: Clock::default(),
+        }),
         cache: options.cache.clone(),
         sabotage: options.sabotage.clone(),
         started: Instant::now(),
@@ -320,9 +329,10 @@ fn start_pools(
         let augmenters = pool(StageName::Augment, options.augmenters, Arc::new(|| vec![Box::new(Augmenter)]), next);
         next = Next::Pool(augmenters, StageName::Augment, sequencer.clone());
     }
+    let stand_in_read = options.stand_in_read;
     let (reads, augments) = (options.readers == 0, options.augmenters == 0);
     let stages: StageFactory = Arc::new(move || {
-        let read = reads.then(|| Box::new(Reader) as Box<dyn StageWork>);
+        let read = reads.then(|| Box::new(Reader { stand_in_read }) as Box<dyn StageWork>);
         let augment = augments.then(|| Box::new(Augmenter) as Box<dyn StageWork>);
         read.into_iter().chain([Box::<Decoder>::default() as Box<dyn StageWork>]).chain(augment).collect()
     });
@@ -330,7 +340,8 @@ fn start_pools(
     let mut first_stage = StageName::Decode;
     if options.readers > 0 {
         let next = Next::Pool(first, StageName::Decode, sequencer.clone());
-        first = pool(StageName::Read, options.readers, Arc::new(|| vec![Box::new(Reader)]), next);
+        first =
+            pool(StageName::Read, options.readers, Arc::new(move || vec![Box::new(Reader { stand_in_read })]), next);
         first_stage = StageName::Read;
     }
     tell(conductor, Introduce { first_pool: first, first_stage });

@@ -2,6 +2,7 @@
 //! Not here: what a frame or an example is (see `framing`, `example`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chunk::{Chunk, RowState};
 use crate::failure::PipelineError;
@@ -16,7 +17,10 @@ const READ_TRIES: usize = 3;
 
 /// The reader's work. It keeps nothing between chunks.
 #[derive(Default)]
-pub struct Reader;
+pub struct Reader {
+    /// How much longer every read takes: a stand-in for slow storage, in benches.
+    pub stand_in_read: Duration,
+}
 
 impl StageWork for Reader {
     fn name(&self) -> StageName {
@@ -36,6 +40,9 @@ impl StageWork for Reader {
             chunk.at = row;
             let run = run_length(chunk, &phase, row);
             let start = chunk.encoded.len();
+            if !self.stand_in_read.is_zero() {
+                std::thread::sleep(self.stand_in_read);
+            }
             read(chunk, &phase, row, run)?;
             bytes += (chunk.encoded.len() - start) as u64;
             let mut frame = start;

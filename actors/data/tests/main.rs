@@ -5,6 +5,7 @@ mod common;
 mod bound;
 mod caching;
 mod conservation;
+mod cpu_budget;
 mod order;
 mod quarantine;
 mod survival;

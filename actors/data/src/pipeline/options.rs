@@ -2,6 +2,7 @@
 //! Not here: what users type (the application maps it to this).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::machine;
@@ -30,6 +31,10 @@ pub struct PipelineOptions {
     pub bad_records_max: u64,
     /// What is kept in memory between epochs.
     pub cache: Option<Arc<Cache>>,
+    /// Share of the machine's cores that the pools may use, above 0 and below 1; `None` = whatever there is.
+    pub cpu_share: Option<f64>,
+    /// Pretend that every read takes this long: slow storage, for benches.
+    pub stand_in_read: Duration,
     /// Trouble, in tests.
     pub sabotage: Option<Arc<dyn Sabotage>>,
 }
@@ -48,6 +53,8 @@ impl PipelineOptions {
             slab_memory: Box::new(Heap),
             bad_records_max: u64::MAX,
             cache: None,
+            cpu_share: None,
+            stand_in_read: Duration::ZERO,
             sabotage: None,
         }
     }
