@@ -105,7 +105,8 @@ impl fmt::Display for CacheBytes {
             Self::Percent(percent) => write!(out, "{percent}%"),
             Self::Bytes(bytes) => {
                 let unit = UNITS.iter().rev().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
-                unit.map_or_else(|| write!(out, "{bytes}"), |(name, unit)| write!(out, "{}{name}", bytes / unit))
+                let (name, unit) = unit.unwrap_or(&("", 1));
+                write!(out, "{}{name}", bytes / unit)
             }
         }
     }
