@@ -211,13 +211,24 @@ mod tests {
 
     #[test]
     fn a_resume_command_parses_back_to_the_same_run() {
-        let words =
-            ["seedling", "--data", "my shards/*.tfrec", "--runs", "2", "--set", "stage.0.epochs=1", "--device", "cpu"];
+        let words = [
+            "seedling",
+            "--data",
+            "my shards/*.tfrec",
+            "--runs",
+            "2",
+            "--set",
+            "stage.0.epochs=1",
+            "--device",
+            "cpu",
+            "--cpu-budget",
+            "40%",
+        ];
         let command = spec(&words).expect("valid").resume_command();
         assert_eq!(
             command,
             "fastgarden-actors train seedling --data 'my shards/*.tfrec' --out runs --runs 2 --device cpu \
-             --set stage.0.epochs=1 --resume"
+             --set stage.0.epochs=1 --cpu-budget 40% --resume"
         );
     }
 }

@@ -148,13 +148,20 @@ impl Window<'_> {
         if wait + busy <= 0.0 { 0.0 } else { wait / (wait + busy) }
     }
 
-    /// Busy, waiting-for-input and waiting-for-output share of a stage, each 0 to 1 of its workers' time.
+    /// Busy, waiting-for-input and waiting-for-output share of a stage, each 0 to 1 of its pool's time. The decoders do
+    /// the work of a stage that has no workers of its own; all waiting is then theirs.
     pub fn shares(&self, stage: usize) -> (f64, f64, f64) {
-        let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
-        let parts =
-            (to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s);
-        let whole = parts.0 + parts.1 + parts.2;
-        if whole <= 0.0 { (0.0, 0.0, 0.0) } else { (parts.0 / whole, parts.1 / whole, parts.2 / whole) }
+        const DECODE: usize = StageName::Decode as usize;
+        let has_pool = |stage: usize| self.to.stages[stage].workers > 0;
+        let pool = if has_pool(stage) { stage } else { DECODE };
+        let parts = |stage: usize| {
+            let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
+            [to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s]
+        };
+        let works_for = |other: usize| other == pool || (pool == DECODE && !has_pool(other));
+        let whole: f64 = (0..self.to.stages.len()).filter(|&other| works_for(other)).flat_map(parts).sum();
+        let [busy, input, output] = parts(stage).map(|part| if whole > 0.0 { part / whole } else { 0.0 });
+        (busy, input, output)
     }
 
     /// Readiness of a stage's input queue within the window.

@@ -51,6 +51,9 @@ fn reading_inside_decoders_is_named_by_its_work() {
     let seen = seen([0, 2, 0, 1], [15.0, 5.0, 0.0, 0.1], (9.9, 0.1));
     let (bottleneck, sentence) = verdict(&seen);
     assert_eq!(bottleneck, "read");
+    let from = nothing();
+    let busy: Vec<f64> = (0..4).map(|stage| Window { from: &from, to: &seen }.shares(stage).0).collect();
+    assert_eq!(busy, [0.75, 0.25, 0.0, 1.0]);
     assert!(
         sentence.starts_with("read limits: 2 decoders busy 100 %; 6 readers (--readers 6) would give 3.9×"),
         "{sentence}"
