@@ -42,6 +42,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let cache = source.execution.new_cache();
     let options = || PipelineOptions { cache: cache.clone(), ..source.pipeline_options(&args.pools) };
     let milliseconds = |stand_in: Option<u32>| Duration::from_millis(stand_in.map_or(0, u64::from));
+    let measured_options = PipelineOptions { stand_in_read: milliseconds(args.stand_in_read_ms), ..options() };
     let work = Work {
         phase: PhaseSpec { hash_rows: !args.no_hash, ..source.phase.clone() },
         step: milliseconds(args.stand_in_step_ms),
@@ -49,14 +50,13 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
             Some(images) => Amount::Images(images),
             None => Amount::Time(Duration::from_secs(args.seconds.map_or(SECONDS, u64::from))),
         },
-        with_ceiling: !args.no_ceiling,
+        // A bare loop knows no budget: it would take the share that was denied.
+        with_ceiling: !args.no_ceiling && measured_options.cpu_share.is_none(),
         begun,
     };
-    let measured_options = PipelineOptions { stand_in_read: milliseconds(args.stand_in_read_ms), ..options() };
     let pools = report::Pools::of(&measured_options);
     let measured = measure(&work, cache.as_deref(), measured_options).map_err(of_pipeline)?;
-    let batch_hash =
-        batch_hash(&source.phase, PipelineOptions { cpu_share: None, ..options() }).map_err(of_pipeline)?;
+    let batch_hash = batch_hash(&source.phase, options()).map_err(of_pipeline)?;
     let report = report::Report { phase: &work.phase, measured: &measured, pools, batch_hash };
     let text = match args.format {
         Format::Json => report.as_json(),

@@ -223,7 +223,7 @@ pub struct BenchArgs {
     /// Don't hash rows while measuring
     #[arg(long)]
     pub no_hash: bool,
-    /// Leave the ceiling out
+    /// Leave the ceiling out, as --cpu-budget does
     #[arg(long)]
     pub no_ceiling: bool,
     /// Rows in a batch [default: the recipe's]

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use fastgarden_data::cache::Cache;
-use fastgarden_data::ceiling;
+use fastgarden_data::ceiling::{self, Looped};
 use fastgarden_data::failure::PipelineError;
 use fastgarden_data::machine;
 use fastgarden_data::observe::{Window, nothing};
@@ -51,10 +51,10 @@ pub struct Measured {
     pub seconds: f64,
     /// Images a second of each slice.
     pub rates: Vec<f64>,
-    /// Images a second of the bare loop after each slice.
-    pub ceilings: Vec<f64>,
-    /// CPU time of this process during the slices.
-    pub cpu: Duration,
+    /// The bare loop after each slice.
+    pub ceilings: Vec<Looped>,
+    /// CPU seconds of this process during the slices of the pipeline.
+    pub cpu_s: f64,
     /// From the program's begin to the first batch.
     pub first_batch: Duration,
     /// Images that filled the cache before anything was measured.
@@ -71,7 +71,21 @@ impl Measured {
 
     /// The median slice of the bare loop, images a second.
     pub fn ceiling(&self) -> Option<f64> {
-        median(&self.ceilings)
+        median(&self.ceiling_rates())
+    }
+
+    /// Images a second of each slice of the bare loop.
+    pub fn ceiling_rates(&self) -> Vec<f64> {
+        self.ceilings.iter().map(|looped| looped.images as f64 / looped.seconds).collect()
+    }
+
+    /// CPU seconds per thousand images: of the pipeline, and of the bare loop. On a machine that does other things
+    /// as well this says more than times do.
+    pub fn cpu_s_per_1000_images(&self) -> (f64, Option<f64>) {
+        let per_1000 = |seconds: f64, images: u64| 1e3 * seconds / images.max(1) as f64;
+        let (images, cpu_s) =
+            self.ceilings.iter().fold((0, 0.0), |sum, each| (sum.0 + each.images, sum.1 + each.cpu_s));
+        (per_1000(self.cpu_s, self.images), (images > 0).then(|| per_1000(cpu_s, images)))
     }
 }
 
@@ -87,7 +101,7 @@ pub fn measure(work: &Work, cache: Option<&Cache>, options: PipelineOptions) -> 
         seconds: 0.0,
         rates: Vec::new(),
         ceilings: Vec::new(),
-        cpu: Duration::ZERO,
+        cpu_s: 0.0,
         first_batch: Duration::ZERO,
         images_before,
         seen: nothing(),
@@ -97,11 +111,11 @@ pub fn measure(work: &Work, cache: Option<&Cache>, options: PipelineOptions) -> 
         measured.images += slice.images;
         measured.seconds += slice.seconds;
         measured.rates.push(slice.images as f64 / slice.seconds);
-        measured.cpu += slice.cpu;
+        measured.cpu_s += slice.cpu.as_secs_f64();
         Window { from: &slice.from, to: &slice.to }.add_to(&mut measured.seen);
         if work.with_ceiling {
             let time = Duration::from_secs_f64(slice.seconds.clamp(0.1, 10.0));
-            measured.ceilings.push(ceiling::images_per_s(&work.phase, cache, decoders, time)?);
+            measured.ceilings.push(ceiling::run(&work.phase, cache, decoders, time)?);
         }
     }
     measured.first_batch = feed.first_batch.unwrap_or_default();

@@ -41,16 +41,12 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// CPU seconds that a thousand images took.
-    fn cpu_s_per_1000_images(&self) -> f64 {
-        1e3 * self.measured.cpu.as_secs_f64() / self.measured.images.max(1) as f64
-    }
-
     /// One JSON document.
     pub fn as_json(&self) -> String {
         let (measured, nothing) = (self.measured, nothing());
         let window = Window { from: &nothing, to: &measured.seen };
         let verdict = window.verdict(machine::cores());
+        let (cpu_s, ceiling_cpu_s) = measured.cpu_s_per_1000_images();
         let stages: Vec<_> = (0..measured.seen.stages.len())
             .map(|stage| {
                 let (busy, input, output) = window.shares(stage);
@@ -65,11 +61,12 @@ impl Report<'_> {
             "images_per_s": measured.rate(),
             "ceiling_images_per_s": measured.ceiling(),
             "slices_images_per_s": measured.rates,
-            "ceiling_slices_images_per_s": measured.ceilings,
+            "ceiling_slices_images_per_s": measured.ceiling_rates(),
             "images": measured.images,
             "seconds": measured.seconds,
             "first_batch_ms": measured.first_batch.as_secs_f64() * 1e3,
-            "cpu_s_per_1000_images": self.cpu_s_per_1000_images(),
+            "cpu_s_per_1000_images": cpu_s,
+            "ceiling_cpu_s_per_1000_images": ceiling_cpu_s,
             "consumer_wait_share": window.consumer_wait_share(),
             "peak_rss_bytes": peak_memory_bytes(),
             "batch_hash": self.batch_hash,
@@ -117,7 +114,7 @@ impl Report<'_> {
         text += &format!("\n{}\n", window.verdict(machine::cores()).sentence);
         text += &format!(
             "{:.3} CPU seconds per 1,000 images, trainer waits {}\n",
-            self.cpu_s_per_1000_images(),
+            measured.cpu_s_per_1000_images().0,
             percent(window.consumer_wait_share())
         );
         let first_batch_ms = measured.first_batch.as_secs_f64() * 1e3;
