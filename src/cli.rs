@@ -11,7 +11,7 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX};
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
-use crate::recipe::{PREFETCH_MAX, RUNS_MAX};
+use crate::recipe::{CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
 /// Rules that `train` holds to unless told otherwise.
@@ -83,6 +83,9 @@ pub struct PoolArgs {
     /// Batches made ahead of the trainer
     #[arg(long, value_name = "N", value_parser = within::<1, PREFETCH_MAX>)]
     pub prefetch: Option<usize>,
+    /// Share of the machine's cores that all of these may use, at low priority [default: 100%, no budget]
+    #[arg(long, value_name = "PERCENT", value_parser = CpuBudget::from_str)]
+    pub cpu_budget: Option<CpuBudget>,
 }
 
 /// Which recipe, with changes.
@@ -181,12 +184,15 @@ pub struct EvaluateArgs {
     pub pools: PoolArgs,
 }
 
-/// Where prepared examples stay between epochs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Cache {
-    /// Nowhere: shards are read again each epoch.
-    #[default]
+/// What stays in memory between epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CacheChoice {
+    /// Nothing: shards are read again each epoch.
     None,
+    /// Encoded images.
+    Encoded,
+    /// Decoded pictures.
+    Decoded,
 }
 
 /// `bench`
@@ -205,13 +211,19 @@ pub struct BenchArgs {
     /// How many images to measure
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub images: Option<u64>,
-    /// What stays in memory between epochs
-    #[arg(long, value_enum, default_value = "none")]
-    pub cache: Cache,
+    /// What stays in memory between epochs; measured once the first has filled it [default: the recipe's, or none]
+    #[arg(long, value_enum)]
+    pub cache: Option<CacheChoice>,
     /// Pretend that the trainer takes this long for a step
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub stand_in_step_ms: Option<u32>,
-    /// Leave the ceiling out
+    /// Pretend that every read takes this long, as slow storage does
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub stand_in_read_ms: Option<u32>,
+    /// Don't hash rows while measuring
+    #[arg(long)]
+    pub no_hash: bool,
+    /// Leave the ceiling out, as --cpu-budget does
     #[arg(long)]
     pub no_ceiling: bool,
     /// Rows in a batch [default: the recipe's]
@@ -294,7 +306,8 @@ mod tests {
             (&["train", "--device", "gpu"], &["--device", "cpu"]),
             (&["train", "--rulez", "none"], &["--rules"]),
             (&["bench", "--seconds", "1", "--images", "5"], &["cannot be used with"]),
-            (&["bench", "--cache", "decodd"], &["--cache"]),
+            (&["bench", "--cache", "decodd"], &["--cache", "decoded"]),
+            (&["bench", "--cpu-budget", "0%"], &["--cpu-budget", "from \"1%\" to \"100%\""]),
             (&["data", "verify"], &["DIR|GLOB"]),
             (&["data", "pack", "x", "--out", "y", "--validation-share", "1.5"], &["from 0 to below 1"]),
         ];

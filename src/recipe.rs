@@ -4,6 +4,7 @@
 mod check;
 mod decode;
 mod error;
+mod execution;
 mod library;
 mod located;
 mod overrides;
@@ -20,10 +21,12 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use decode::decode;
 pub use error::{RecipeError, listed, nearest};
+pub(crate) use execution::PREFETCH_MAX;
+pub use execution::{CacheBytes, CpuBudget, Execution};
 pub(crate) use library::read_small_text;
 pub use library::{EMBEDDED, Embedded};
 pub(crate) use located::parse;
-pub(crate) use validate::{PREFETCH_MAX, RUNS_MAX};
+pub(crate) use validate::RUNS_MAX;
 
 /// A complete, checked training. Every key has a value; [`Recipe::to_toml`] prints them all.
 #[derive(Clone, Debug, PartialEq)]
@@ -271,22 +274,6 @@ pub struct CheckpointCadence {
     pub every_seconds: u64,
     /// Checkpoints kept, 1 or more.
     pub keep: u32,
-}
-
-/// `[execution]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Execution {
-    /// Batches ready or under way ahead of the trainer, 1 or more.
-    pub prefetch_batches: usize,
-    /// libtorch's threads; 0 = chosen by the program.
-    pub cpu_threads: usize,
-}
-
-impl Default for Execution {
-    /// What a recipe has that says nothing of it.
-    fn default() -> Self {
-        Self { prefetch_batches: 2, cpu_threads: 0 }
-    }
 }
 
 impl Recipe {

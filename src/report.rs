@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use fastgarden_proto::observe::Cache;
 use serde::{Deserialize, Serialize};
 
 /// The report of one series.
@@ -30,6 +31,9 @@ pub struct Report {
     pub accuracy_std_sample: Option<f64>,
     /// Largest resident memory of the process, bytes.
     pub peak_memory_bytes: Option<u64>,
+    /// What was kept in memory between epochs; null without a cache.
+    #[serde(default)]
+    pub cache: Option<Cache>,
 }
 
 /// One run.
@@ -116,6 +120,7 @@ impl Report {
             accuracy_std_population: statistics.std_population,
             accuracy_std_sample: statistics.std_sample,
             peak_memory_bytes: None,
+            cache: None,
         }
     }
 

@@ -7,7 +7,7 @@ use fastgarden_train::device::DeviceRequest;
 
 use crate::cli::{PoolArgs, TrainArgs};
 use crate::exit::{Failure, OrFail as _};
-use crate::recipe::Recipe;
+use crate::recipe::{CpuBudget, Recipe};
 use crate::rules::Rules;
 
 /// Everything that `train` is to do.
@@ -59,6 +59,8 @@ pub struct PoolSizes {
     pub augmenters: Option<usize>,
     /// Batches ahead of the trainer.
     pub prefetch_batches: Option<usize>,
+    /// Share of the cores for all of them.
+    pub cpu_budget: Option<CpuBudget>,
 }
 
 impl From<&PoolArgs> for PoolSizes {
@@ -68,6 +70,7 @@ impl From<&PoolArgs> for PoolSizes {
             readers: args.readers,
             augmenters: args.augmenters,
             prefetch_batches: args.prefetch,
+            cpu_budget: args.cpu_budget,
         }
     }
 }
@@ -147,6 +150,9 @@ impl RunSpec {
                 flag(name, size.to_string());
             }
         }
+        if let Some(budget) = args.pools.cpu_budget {
+            flag("--cpu-budget", budget.to_string());
+        }
         for (name, path) in [("--class-names", &args.class_names), ("--report", &args.report)] {
             if let Some(path) = path {
                 flag(name, path.display().to_string());
@@ -205,13 +211,24 @@ mod tests {
 
     #[test]
     fn a_resume_command_parses_back_to_the_same_run() {
-        let words =
-            ["seedling", "--data", "my shards/*.tfrec", "--runs", "2", "--set", "stage.0.epochs=1", "--device", "cpu"];
+        let words = [
+            "seedling",
+            "--data",
+            "my shards/*.tfrec",
+            "--runs",
+            "2",
+            "--set",
+            "stage.0.epochs=1",
+            "--device",
+            "cpu",
+            "--cpu-budget",
+            "40%",
+        ];
         let command = spec(&words).expect("valid").resume_command();
         assert_eq!(
             command,
             "fastgarden-actors train seedling --data 'my shards/*.tfrec' --out runs --runs 2 --device cpu \
-             --set stage.0.epochs=1 --resume"
+             --set stage.0.epochs=1 --cpu-budget 40% --resume"
         );
     }
 }

@@ -30,7 +30,8 @@ pub struct Source {
     pub found: Catalog,
     /// The batches.
     pub phase: PhaseSpec,
-    execution: Execution,
+    /// What the recipe says of speed.
+    pub execution: Execution,
     bad_records_max: u64,
 }
 

@@ -67,6 +67,7 @@ pub fn pipeline_options(
         decoders: pools.decoders.unwrap_or(machine.decoders),
         augmenters: pools.augmenters.unwrap_or(machine.augmenters),
         prefetch_batches: pools.prefetch_batches.unwrap_or(execution.prefetch_batches),
+        cpu_share: pools.cpu_budget.unwrap_or(execution.cpu_budget).share(),
         ..machine
     }
 }

@@ -1,6 +1,7 @@
 //! End-to-end tests of the program, a module per area.
 //! Not here: tests of parts, which stand beside them.
 
+mod bench;
 mod common;
 mod data_commands;
 mod train;

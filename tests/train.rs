@@ -131,6 +131,20 @@ fn a_series_is_trained_reported_and_evaluated_alike() {
 }
 
 #[test]
+fn caches_and_budgets_change_no_weight_and_are_told() {
+    let place = Nursery::new();
+    assert_eq!(place.train("plain", "").code, 0);
+    let output = place.train("quick", "--cpu-budget 50% --set execution.cache=decoded");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(essence(&place.path("plain")), essence(&place.path("quick")));
+    assert_eq!(output.stderr.matches("cache decoded: ").count(), 1, "{}", output.stderr);
+    assert!(report(&place.path("plain"))["cache"].is_null());
+    let cache = report(&place.path("quick"))["cache"].clone();
+    // Every picture that was used: at least those of one epoch and the validation, at most all.
+    assert!(cache["records"].as_u64().is_some_and(|records| (84..=90).contains(&records)), "{cache}");
+}
+
+#[test]
 fn a_kill_in_mid_epoch_changes_nothing_but_the_attempts() {
     let place = Nursery::new();
     assert_eq!(place.train("whole", "").code, 0);

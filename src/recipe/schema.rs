@@ -160,6 +160,7 @@ pub struct CheckpointToml {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct ExecutionToml {
     pub cache: Option<String>,
+    pub cache_bytes: Option<String>,
     pub prefetch_batches: Option<i64>,
     pub cpu_threads: Option<i64>,
     pub cpu_budget: Option<String>,

@@ -273,6 +273,7 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
             "stage.0.cpu_augment=jitter",
         ],
         &["net.block.kind=bottleneck", "net.outputs=1000", "data.bad_records=0.3%", "stage.0.optimizer_state=reset"],
+        &["execution.cache=encoded", "execution.cache_bytes=512MiB", "execution.cpu_budget=40%"],
         &["summary=\"quotes \\\" back\\\\slash\\nline\\ttab \\u0007 é\"", "based_on=[\"a, b\", \"c\"]"],
     ];
     for assignments in variants {
@@ -288,7 +289,14 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
 fn the_hash_covers_everything_but_execution() {
     let plain = small(&[]).expect("valid").hash();
     assert_eq!(plain.len(), 64);
-    for same in ["execution.prefetch_batches=9", "execution.cpu_threads=3", "stage.0.batch_size=64"] {
+    for same in [
+        "execution.prefetch_batches=9",
+        "execution.cpu_threads=3",
+        "execution.cache=decoded",
+        "execution.cache_bytes=4GiB",
+        "execution.cpu_budget=40%",
+        "stage.0.batch_size=64",
+    ] {
         assert_eq!(small(&[same]).expect(same).hash(), plain, "{same}");
     }
     for other in

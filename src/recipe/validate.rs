@@ -3,19 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
+use fastgarden_data::limits::{BATCH_ROWS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
 use fastgarden_data::resample::ResamplePath;
 
 use super::check::{Check, NOT_NEGATIVE, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
 use super::error::RecipeError;
 use super::located::Node;
 use super::schema::{
-    BlockToml, CheckpointToml, CropToml, DataToml, EvaluationToml, ExecutionToml, NetToml, OptimizerToml, RecipeToml,
-    ScheduleToml, StageToml,
+    BlockToml, CheckpointToml, CropToml, DataToml, EvaluationToml, NetToml, OptimizerToml, RecipeToml, ScheduleToml,
+    StageToml,
 };
 use super::{
-    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Execution, Net, Optimizer,
-    OptimizerState, Recipe, Sampler, Schedule, Stage,
+    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Net, Optimizer, OptimizerState,
+    Recipe, Sampler, Schedule, Stage,
 };
 
 /// A value, or what is wrong with it.
@@ -299,20 +299,7 @@ impl Check<'_> {
             keep: self.integer("checkpoint.keep", raw.keep, Some(2), 1..=1_000)? as u32,
         })
     }
-
-    fn execution(&self, raw: ExecutionToml) -> Checked<Execution> {
-        self.choice("execution.cache", raw.cache, Some("none"), &[("none", ())], &["encoded", "decoded"])?;
-        self.choice("execution.cpu_budget", raw.cpu_budget, Some("100%"), &[("100%", ())], &[])?;
-        let workers_max = POOL_WORKERS_MAX as i64;
-        let prefetch =
-            self.integer("execution.prefetch_batches", raw.prefetch_batches, Some(2), 1..=PREFETCH_MAX as i64)?;
-        let cpu_threads = self.integer("execution.cpu_threads", raw.cpu_threads, Some(0), 0..=workers_max)?;
-        Ok(Execution { prefetch_batches: prefetch as usize, cpu_threads: cpu_threads as usize })
-    }
 }
-
-/// Batches ahead of the trainer; each is a slab.
-pub(crate) const PREFETCH_MAX: usize = 256;
 
 /// fastai's rule for validation: 14 % more than the input, in steps of 8 px (64 → 80, 224 → 256).
 fn resize_px_for(input_px: u32) -> u32 {

@@ -39,10 +39,15 @@ pub fn hashed_part(recipe: &Recipe) -> String {
 /// `[execution]`, which the hash leaves out.
 pub fn execution_part(recipe: &Recipe) -> String {
     let execution = &recipe.execution;
-    format!(
-        "\n[execution]\ncache = \"none\"\nprefetch_batches = {}\ncpu_threads = {}\ncpu_budget = \"100%\"\n",
-        execution.prefetch_batches, execution.cpu_threads
-    )
+    let lines = [
+        "\n[execution]".to_owned(),
+        format!("cache = \"{}\"", execution.cache_name()),
+        format!("cache_bytes = \"{}\"", execution.cache_bytes),
+        format!("prefetch_batches = {}", execution.prefetch_batches),
+        format!("cpu_threads = {}", execution.cpu_threads),
+        format!("cpu_budget = \"{}\"", execution.cpu_budget),
+    ];
+    lines.join("\n") + "\n"
 }
 
 fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {

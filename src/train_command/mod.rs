@@ -22,6 +22,7 @@ use crate::run_spec::RunSpec;
 use crate::series::Series;
 use plan::Prepared;
 pub use plan::{evaluation, net};
+pub use show::cache_sentence;
 pub use summary::peak_memory_bytes;
 
 /// Runs the command.

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use fastgarden_data::cache::Cache;
 use fastgarden_data::catalog::Split;
 use fastgarden_data::example::FeatureNames;
 use fastgarden_data::fingerprint::decoder_fingerprint;
@@ -38,6 +39,8 @@ pub struct Prepared {
     bad_records_max: u64,
     pools: PoolSizes,
     recipe: Recipe,
+    /// What stays in memory between epochs, and from run to run.
+    pub cache: Option<Arc<Cache>>,
     /// Whether the data is the synthetic garden.
     pub on_garden: bool,
 }
@@ -68,8 +71,8 @@ impl Prepared {
         let of_stage = |px| opened.iter().find(|(of, _)| *of == px).map(|(_, index)| Arc::clone(index));
         let train = recipe.stages.iter().filter_map(|stage| of_stage(stage.source_px)).collect();
         let on_garden = spec.data == DataSource::Garden;
-        let pools = spec.pools;
-        Ok(Self { train, validation, features, description, device, bad_records_max, pools, recipe, on_garden })
+        let (pools, cache) = (spec.pools, recipe.execution.new_cache());
+        Ok(Self { train, validation, features, description, device, bad_records_max, pools, recipe, cache, on_garden })
     }
 
     /// What is about to happen, in a few lines.
@@ -111,7 +114,7 @@ impl Prepared {
         let rows_max = geometries.iter().map(|(_, rows)| *rows).max().unwrap_or(CHUNK_ROWS_MAX);
         let options = transforms::pipeline_options(&self.pools, &self.recipe.execution, slab_bytes, rows_max);
         let slabs_extra = usize::from(matches!(self.device, Device::Cuda(_)));
-        PipelineOptions { bad_records_max: self.bad_records_max, slabs_extra, ..options }
+        PipelineOptions { bad_records_max: self.bad_records_max, slabs_extra, cache: self.cache.clone(), ..options }
     }
 
     fn evaluation_rows(&self) -> usize {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use fastgarden_data::pipeline::Observer;
-use fastgarden_proto::observe::Snapshot;
+use fastgarden_proto::observe::{Cache, Snapshot};
 use fastgarden_train::trainer::{EpochRecord, Event};
 
 use crate::epoch_table::EpochRow;
@@ -25,6 +25,7 @@ struct Screen<'a> {
     looked_at: Instant,
     input_wait_share: f64,
     quarantined: u64,
+    is_cache_told: bool,
 }
 
 /// Shows events until there are no more.
@@ -44,6 +45,7 @@ pub fn until_the_end(
         looked_at: now,
         input_wait_share: 0.0,
         quarantined: 0,
+        is_cache_told: false,
     };
     for event in events {
         match event {
@@ -64,7 +66,10 @@ pub fn until_the_end(
                     _ => {}
                 }
             }
-            Event::Epoch(record) => progress.epoch_done(&row(&record)),
+            Event::Epoch(record) => {
+                progress.epoch_done(&row(&record));
+                screen.tell_of_cache_once(progress);
+            }
         }
     }
 }
@@ -80,7 +85,29 @@ fn resumed(step: u64, discarded: u64) -> String {
     }
 }
 
+/// What a cache holds: "cache decoded: 12,753 records in 1.8 of 11.2 GiB".
+pub fn cache_sentence(cache: &Cache) -> String {
+    let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+    let (mode, records) = (&cache.mode, grouped(cache.records));
+    let mut text =
+        format!("cache {mode}: {records} records in {:.2} of {:.2} GiB", gib(cache.bytes), gib(cache.budget_bytes));
+    if cache.full {
+        text += "; it is full, and the other records are read again each epoch (execution.cache_bytes)";
+    }
+    text
+}
+
 impl Screen<'_> {
+    /// After the first epoch the cache is as full as it gets.
+    fn tell_of_cache_once(&mut self, progress: &Progress) {
+        if std::mem::replace(&mut self.is_cache_told, true) {
+            return;
+        }
+        if let Some(cache) = self.observer.observe().and_then(|seen| seen.cache) {
+            progress.note(&cache_sentence(&cache));
+        }
+    }
+
     fn begin(&mut self, done: u64) {
         self.begun = Instant::now();
         self.looked_at = self.begun;

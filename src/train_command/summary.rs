@@ -56,6 +56,7 @@ fn report(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Result
     };
     let mut report = Report::new(&spec.recipe, &spec.rules, runs);
     report.not_a_submission = reasons_against(&spec.rules, &spec.recipe, &outcome);
+    report.cache = prepared.cache.as_ref().map(|cache| cache.observe());
     report.peak_memory_bytes = peak_memory_bytes();
     report
 }

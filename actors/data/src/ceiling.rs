@@ -6,23 +6,38 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::augmenter::Augmenter;
+use crate::cache::Cache;
 use crate::chunk::{Chunk, ChunkRow, RowState};
 use crate::decoder::Decoder;
 use crate::failure::PipelineError;
 use crate::limits::{CHUNK_ROWS_MAX, VIEWS_MAX};
+use crate::machine;
 use crate::phase::{Phase, PhaseSpec};
 use crate::reader::Reader;
 use crate::simd::Simd;
 use crate::slab::{Heap, Layout, Rows, Slab};
 use crate::worker::StageWork;
 
-/// Images a second of `threads` threads that each read, decode and augment chunks of the plan over and over for `time`.
-pub fn images_per_s(spec: &PhaseSpec, threads: usize, time: Duration) -> Result<f64, PipelineError> {
+/// What a bare loop did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Looped {
+    /// Images.
+    pub images: u64,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// CPU time of this process meanwhile, seconds.
+    pub cpu_s: f64,
+}
+
+/// Runs `threads` threads that each read, decode and augment chunks of the plan over and over for `time`, with what the
+/// cache holds (and filling it, if it isn't filled yet).
+pub fn run(spec: &PhaseSpec, cache: Option<&Cache>, threads: usize, time: Duration) -> Result<Looped, PipelineError> {
     let views = spec.views.iter().map(|view| view.size).collect();
     let layout = Arc::new(Layout::new(CHUNK_ROWS_MAX, views));
-    let phase = Arc::new(Phase { spec: spec.clone(), number: 0, layout });
+    let cache = cache.and_then(|cache| cache.of_phase(spec));
+    let phase = Arc::new(Phase { spec: spec.clone(), number: 0, layout, cache });
     let (next_chunk, images) = (AtomicU64::new(0), AtomicU64::new(0));
-    let begun = Instant::now();
+    let (begun, cpu_before) = (Instant::now(), machine::process_cpu());
     std::thread::scope(|scope| {
         let looper = || work(&phase, &next_chunk, &images, begun + time);
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(looper)).collect();
@@ -31,7 +46,8 @@ pub fn images_per_s(spec: &PhaseSpec, threads: usize, time: Duration) -> Result<
             Err(_) => Err(PipelineError::Bug("a thread of the bare loop panicked".to_owned())),
         })
     })?;
-    Ok(images.load(Relaxed) as f64 / begun.elapsed().as_secs_f64())
+    let (seconds, cpu) = (begun.elapsed().as_secs_f64(), machine::process_cpu() - cpu_before);
+    Ok(Looped { images: images.load(Relaxed), seconds, cpu_s: cpu.as_secs_f64() })
 }
 
 fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant) -> Result<(), PipelineError> {
@@ -39,7 +55,7 @@ fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant
         bytes: phase.layout.bytes() as u64,
         cause: error.to_string(),
     };
-    let (mut reader, mut decoder, mut augmenter) = (Reader, Decoder::new(Simd::detect()), Augmenter);
+    let (mut reader, mut decoder, mut augmenter) = (Reader::default(), Decoder::new(Simd::detect()), Augmenter);
     let mut slab = Slab::allocate(&Heap, phase.layout.bytes()).map_err(no_memory)?;
     let mut encoded = Vec::new();
     while Instant::now() < until {
@@ -68,5 +84,5 @@ fn chunk(phase: &Arc<Phase>, number: u64, slab_rows: Rows, mut encoded: Vec<u8>)
             ChunkRow { seq, record, state, image: 0..0, label: -1, hashes: [0; VIEWS_MAX], panics: 0 }
         })
         .collect();
-    Chunk { phase: Arc::clone(phase), batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0 }
+    Chunk { phase: Arc::clone(phase), batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0, picture_ns: 0 }
 }

@@ -56,6 +56,8 @@ pub struct Chunk {
     pub encoded: Vec<u8>,
     /// What it holds of the encoded-bytes budget.
     pub encoded_bytes: u64,
+    /// Time spent turning encoded images into pictures, nanoseconds, not yet booked.
+    pub picture_ns: u64,
     /// The row being worked on, so that a panic can be blamed on it.
     pub at: usize,
 }

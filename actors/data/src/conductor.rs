@@ -4,6 +4,9 @@
 //! Counting is the only thing that limits or paces the pipeline. One credit is the right to have one row in flight; it
 //! belongs to a row of a slab, is given out with it and comes back with the whole slab. Encoded bytes are a second budget.
 
+mod pace;
+mod walk;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -11,19 +14,19 @@ use actix::{Actor, Addr, Context, Handler, Message};
 use crossbeam_channel::Sender;
 use fastgarden_proto::observe::Snapshot;
 
-use crate::chunk::{Chunk, ChunkRow, RowState};
+use crate::chunk::Chunk;
 use crate::failure::PipelineError;
-use crate::limits::{
-    CHUNK_ENCODED_BYTES_TARGET, CHUNK_ROWS_MAX, ENCODED_BUFFER_BYTES_KEPT_MAX, ENCODED_BYTES_IN_FLIGHT_MAX, VIEWS_MAX,
-};
+use crate::limits::{ENCODED_BUFFER_BYTES_KEPT_MAX, ENCODED_BYTES_IN_FLIGHT_MAX};
 use crate::observe::snapshot;
 use crate::outcome::{Tally, Use};
 use crate::phase::{Phase, PhaseSpec};
 use crate::sequencer::ToSequencer;
 use crate::shared::{Shared, StageName};
-use crate::slab::{OpenSlab, Slab};
+use crate::slab::Slab;
 use crate::tell::tell;
 use crate::worker::{Work, Worker};
+use pace::Pace;
+use walk::Walk;
 
 /// What workers and batches tell the conductor.
 #[derive(Message)]
@@ -96,14 +99,6 @@ pub struct Introduce {
     pub first_stage: StageName,
 }
 
-struct Walk {
-    phase: Arc<Phase>,
-    next_seq: u64,
-    open_slab: Option<OpenSlab>,
-    tally: Tally,
-    closing: Option<Sender<Result<Tally, PipelineError>>>,
-}
-
 /// The conductor's state.
 pub struct Conductor {
     shared: Arc<Shared>,
@@ -116,6 +111,7 @@ pub struct Conductor {
     encoded_bytes: u64,
     phases: u64,
     walk: Option<Walk>,
+    pace: Option<Pace>,
     failure: Option<PipelineError>,
 }
 
@@ -123,6 +119,7 @@ impl Conductor {
     /// A conductor that owns these slabs.
     pub fn new(shared: Arc<Shared>, sequencer: Sender<ToSequencer>, slabs: Vec<Slab>) -> Self {
         let count = slabs.len();
+        let pace = shared.cpu.as_ref().map(|cpu| Pace::new(cpu.share));
         Self {
             shared,
             sequencer,
@@ -134,12 +131,13 @@ impl Conductor {
             encoded_bytes: 0,
             phases: 0,
             walk: None,
+            pace,
             failure: None,
         }
     }
 
     /// Hands out chunks while there are tickets, rows and encoded bytes for them.
-    fn issue(&mut self) {
+    fn issue(&mut self, context: &mut Context<Self>) {
         while self.failure.is_none() && !self.shared.stopping() {
             let Some(walk) = self.walk.as_mut().filter(|walk| walk.next_seq < walk.phase.spec.end_seq()) else {
                 return self.shared.no_credit.set(false);
@@ -153,6 +151,9 @@ impl Conductor {
             let (rows, bytes) = walk.next_chunk();
             if self.encoded_bytes > 0 && self.encoded_bytes + bytes > ENCODED_BYTES_IN_FLIGHT_MAX {
                 return self.shared.no_credit.set(false);
+            }
+            if self.pace.as_mut().is_some_and(|pace| pace.holds_back(&self.shared, context)) {
+                return self.shared.no_credit.set(true);
             }
             self.shared.no_credit.set(false);
             self.encoded_bytes += bytes;
@@ -213,63 +214,14 @@ impl Conductor {
         self.phases += 1;
         let dropped_last = spec.dropped_last();
         let tally = Tally { issued: dropped_last, dropped_last, ..Tally::default() };
-        let phase = Arc::new(Phase { spec, number: self.phases, layout });
+        let cache = self.shared.cache.as_ref().and_then(|cache| cache.of_phase(&spec));
+        let phase = Arc::new(Phase { spec, number: self.phases, layout, cache });
         let next_seq = phase.spec.first_seq;
         self.walk = Some(Walk { phase: Arc::clone(&phase), next_seq, open_slab: None, tally, closing: None });
         self.sequencer
             .send(ToSequencer::Open(Arc::clone(&phase)))
             .map_err(|_| PipelineError::Bug("the sequencer has ended".to_owned()))?;
         Ok(phase)
-    }
-}
-
-impl Walk {
-    /// Rows and encoded bytes of the next chunk: up to 16 rows of the open slab, fewer where records are large.
-    fn next_chunk(&self) -> (usize, u64) {
-        let spec = &self.phase.spec;
-        let slab_rows = self.open_slab.as_ref().map_or(0, OpenSlab::rows_left);
-        let left = usize::try_from(spec.end_seq() - self.next_seq).unwrap_or(usize::MAX);
-        let rows_max = CHUNK_ROWS_MAX.min(slab_rows).min(left);
-        let (mut rows, mut bytes) = (0, 0);
-        while rows < rows_max {
-            let record = spec.plan.ticket(self.next_seq + rows as u64).record;
-            let more = spec.index.frame_bytes(record);
-            if rows > 0 && bytes + more > CHUNK_ENCODED_BYTES_TARGET {
-                break;
-            }
-            rows += 1;
-            bytes += more;
-        }
-        (rows, bytes)
-    }
-
-    fn take_chunk(&mut self, rows: usize, bytes: u64, mut encoded: Vec<u8>) -> Chunk {
-        let spec = &self.phase.spec;
-        let open = self.open_slab.as_mut().expect("a slab was opened for these rows");
-        let slab_rows = open.lend(rows);
-        let batch = (self.next_seq - spec.first_seq) / spec.batch_rows as u64;
-        let tickets = (self.next_seq..self.next_seq + rows as u64).map(|seq| spec.plan.ticket(seq));
-        let rows: Vec<ChunkRow> = tickets
-            .map(|ticket| ChunkRow {
-                seq: ticket.seq,
-                record: ticket.record,
-                state: RowState::Issued,
-                image: 0..0,
-                label: -1,
-                hashes: [0; VIEWS_MAX],
-                panics: 0,
-            })
-            .collect();
-        encoded.clear();
-        encoded.reserve_exact(bytes as usize);
-        self.next_seq += rows.len() as u64;
-        self.tally.issued += rows.len() as u64;
-        self.tally.in_flight += rows.len() as u64;
-        if open.rows_left() == 0 || self.next_seq == spec.end_seq() {
-            // Before the chunk leaves: the sequencer must find no handle but the rows' own when it closes the slab.
-            self.open_slab = None;
-        }
-        Chunk { phase: Arc::clone(&self.phase), batch, slab_rows, rows, encoded, encoded_bytes: bytes, at: 0 }
     }
 }
 
@@ -296,9 +248,9 @@ impl Handler<Introduce> for Conductor {
 impl Handler<OpenPhase> for Conductor {
     type Result = ();
 
-    fn handle(&mut self, asked: OpenPhase, _: &mut Self::Context) {
+    fn handle(&mut self, asked: OpenPhase, context: &mut Self::Context) {
         let _ = asked.reply.send(self.open(asked.spec));
-        self.issue();
+        self.issue(context);
     }
 }
 
@@ -332,7 +284,7 @@ impl Handler<Observe> for Conductor {
 impl Handler<Report> for Conductor {
     type Result = ();
 
-    fn handle(&mut self, report: Report, _: &mut Self::Context) {
+    fn handle(&mut self, report: Report, context: &mut Self::Context) {
         match report {
             Report::Decoded { bytes, buffer } => {
                 assert!(bytes <= self.encoded_bytes, "encoded bytes come back once");
@@ -361,7 +313,7 @@ impl Handler<Report> for Conductor {
             Report::Failed(error) => self.fail(error),
         }
         self.answer_close();
-        self.issue();
+        self.issue(context);
     }
 }
 

@@ -2,17 +2,18 @@
 //! Not here: the decoding and resampling themselves (see `picture`, `resample`).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::augmenter::seal;
+use crate::cache::{CacheMode, Kept};
 use crate::chunk::{Chunk, RowState};
 use crate::failure::PipelineError;
 use crate::fault::BadBytes;
 use crate::geometry::{CropBox, Size};
 use crate::picture::{DecodeMode, ImageDecoder};
-use crate::planar::PlanarResampler;
-use crate::resample::{ResamplePath, Resampler};
-use crate::shared::StageName;
+use crate::shared::{StageName, nanoseconds};
 use crate::simd::Simd;
+use crate::view::ViewMaker;
 use crate::worker::StageWork;
 
 /// A decoder's buffers.
@@ -20,8 +21,7 @@ pub struct Decoder {
     simd: Simd,
     decoder: ImageDecoder,
     mode: DecodeMode,
-    resampler: Resampler,
-    planar: PlanarResampler,
+    views: ViewMaker,
 }
 
 impl Decoder {
@@ -31,8 +31,7 @@ impl Decoder {
             simd,
             decoder: ImageDecoder::with_simd(DecodeMode::Strict, simd),
             mode: DecodeMode::Strict,
-            resampler: Resampler::new(simd),
-            planar: PlanarResampler::new(simd),
+            views: ViewMaker::new(simd),
         }
     }
 }
@@ -68,27 +67,34 @@ impl StageWork for Decoder {
 impl Decoder {
     fn decode_row(&mut self, chunk: &mut Chunk, row: usize) -> Result<(), BadBytes> {
         let phase = &Arc::clone(&chunk.phase);
-        let (encoded, seq) = (&chunk.encoded[chunk.rows[row].image.clone()], chunk.rows[row].seq);
+        let (record, label, seq) = (chunk.rows[row].record, chunk.rows[row].label, chunk.rows[row].seq);
         let places = |size: Size| {
             let views = phase.spec.views.iter().enumerate();
-            views.map(move |(view, transform)| transform.place(phase.key(seq, view), size)).enumerate()
+            views.map(move |(view, transform)| transform.place(phase.key(seq, view), size))
         };
-        if phase.spec.resample == ResamplePath::Planar {
-            let needed = |size: Size| -> CropBox {
-                places(size).map(|(_, place)| place.source).reduce(CropBox::union).unwrap_or(size.whole())
-            };
-            if let Some(picture) = self.decoder.decode_planes(encoded, needed)? {
-                for (view, place) in places(picture.size) {
-                    let out = chunk.slab_rows.view_mut(row, view);
-                    self.planar.resample(&picture, place.source, place.full, place.window, place.flip, out);
+        let crops = |size: Size| places(size).map(|place| place.source).reduce(CropBox::union).unwrap_or(size.whole());
+        let path = phase.spec.resample;
+        let begun = Instant::now();
+        let image = match phase.cache.as_ref().and_then(|cache| cache.get(record)) {
+            Some(Kept::Decoded(stored)) => stored.image(),
+            Some(Kept::Encoded(encoded)) => self.decoder.decode_for(path, encoded, crops)?,
+            None => {
+                let encoded = &chunk.encoded[chunk.rows[row].image.clone()];
+                let cache = phase.cache.as_ref().and_then(|cache| Some((cache, cache.keeps()?)));
+                let image = match cache {
+                    // Later epochs will want other parts of it.
+                    Some((_, CacheMode::Decoded)) => self.decoder.decode_for(path, encoded, Size::whole)?,
+                    _ => self.decoder.decode_for(path, encoded, crops)?,
+                };
+                if let Some((cache, _)) = cache {
+                    cache.keep(record, label, encoded, &image);
                 }
-                return Ok(());
+                image
             }
-        }
-        let picture = self.decoder.decode(encoded)?;
-        for (view, place) in places(picture.size) {
-            let out = chunk.slab_rows.view_mut(row, view);
-            self.resampler.resample(&picture, place.source, place.full, place.window, place.flip, out);
+        };
+        chunk.picture_ns += nanoseconds(begun.elapsed());
+        for (view, place) in places(image.size()).enumerate() {
+            self.views.make(&image, &place, chunk.slab_rows.view_mut(row, view));
         }
         Ok(())
     }

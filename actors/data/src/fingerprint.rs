@@ -2,11 +2,11 @@
 //! Not for: the identity of a data set (that is hashed over its records).
 
 use crate::geometry::Size;
-use crate::jpeg::planes::PlanarPicture;
-use crate::picture::{DecodeMode, ImageDecoder, Picture};
-use crate::planar::PlanarResampler;
-use crate::resample::{ResamplePath, Resampler};
+use crate::picture::{DecodeMode, Decoded, ImageDecoder};
+use crate::resample::ResamplePath;
 use crate::simd::Simd;
+use crate::ticket::Placement;
+use crate::view::ViewMaker;
 use sha2::{Digest, Sha256};
 
 /// The decoders by their versions; a test keeps them in step with `Cargo.lock`.
@@ -48,57 +48,28 @@ pub fn decoder_fingerprint(resample: ResamplePath) -> String {
         hash.update(format!("{name} {version}\n"));
     }
     hash.update(format!("resample {}\n", resample.name()));
-    let mut views = Views { simd: Simd::detect(), hash };
+    let mut decoder = ImageDecoder::new(DecodeMode::Strict);
+    let mut views = ViewMaker::new(Simd::detect());
     for (name, jpeg) in JPEGS {
-        views.hash.update(format!("{name}\n"));
-        let mut decoder = ImageDecoder::with_simd(DecodeMode::Strict, views.simd);
-        if resample == ResamplePath::Planar
-            && let Ok(Some(picture)) = decoder.decode_planes(jpeg, Size::whole)
-        {
-            views.add_planar(&picture);
-            continue;
-        }
-        match decoder.decode(jpeg) {
-            Ok(picture) => views.add(&picture),
+        hash.update(format!("{name}\n"));
+        match decoder.decode_for(resample, jpeg, Size::whole) {
+            Ok(image) => hash_image(&mut hash, &image, &mut views),
             // Not an error here: a machine that can't decode one differs from those that can, and that is the answer.
-            Err(bad) => views.hash.update(format!("{}: {}\n", bad.kind, bad.detail)),
+            Err(bad) => hash.update(format!("{}: {}\n", bad.kind, bad.detail)),
         }
     }
-    views.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is hashed of each picture: itself, and resized to a view that is larger one way and smaller the other.
-struct Views {
-    simd: Simd,
-    hash: Sha256,
-}
-
-impl Views {
-    const FULL: Size = Size { width: 29, height: 7 };
-
-    fn add(&mut self, picture: &Picture<'_>) {
-        self.add_size(picture.size);
-        self.hash.update(picture.pixels);
-        let mut view = vec![0; Self::FULL.px() as usize * 3];
-        let source = picture.size.whole();
-        Resampler::new(self.simd).resample(picture, source, Self::FULL, Self::FULL.whole(), false, &mut view);
-        self.hash.update(&view);
-    }
-
-    /// Made as large as it is, too, which shows the samples and the colours.
-    fn add_planar(&mut self, picture: &PlanarPicture<'_>) {
-        self.add_size(picture.size);
-        for full in [picture.size, Self::FULL] {
-            let mut view = vec![0; full.px() as usize * 3];
-            let source = picture.size.whole();
-            PlanarResampler::new(self.simd).resample(picture, source, full, full.whole(), false, &mut view);
-            self.hash.update(&view);
-        }
-    }
-
-    fn add_size(&mut self, size: Size) {
-        self.hash.update(size.width.to_le_bytes());
-        self.hash.update(size.height.to_le_bytes());
+/// Adds an image as large as it is, and resized to a view that is larger one way and smaller the other.
+fn hash_image(hash: &mut Sha256, image: &Decoded<'_>, views: &mut ViewMaker) {
+    let source = image.size().whole();
+    hash.update(source.width.to_le_bytes());
+    hash.update(source.height.to_le_bytes());
+    for full in [image.size(), Size { width: 29, height: 7 }] {
+        let mut view = vec![0; full.px() as usize * 3];
+        views.make(image, &Placement { source, full, window: full.whole(), flip: false }, &mut view);
+        hash.update(&view);
     }
 }
 

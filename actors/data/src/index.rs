@@ -167,6 +167,11 @@ impl Index {
         hash.finalize().into()
     }
 
+    /// Whether a record lies in memory, as those of compressed shards do.
+    pub fn is_in_memory(&self, record: u32) -> bool {
+        matches!(self.shard_of(record).store, Store::Memory(_))
+    }
+
     /// Whether `next` is the record after `record`, in the same shard, with nothing between them.
     pub fn are_contiguous(&self, record: u32, next: u32) -> bool {
         let shard = self.shard_of(record);

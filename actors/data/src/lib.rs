@@ -5,6 +5,7 @@
 
 pub mod limits;
 pub mod fault;
+pub mod machine;
 
 // Files: from a path the user typed to addressable records.
 pub mod framing;
@@ -34,6 +35,7 @@ pub mod orientation;
 pub mod picture;
 pub mod resample;
 pub mod planar;
+pub mod view;
 pub mod jitter;
 pub mod fingerprint;
 
@@ -41,9 +43,11 @@ pub mod fingerprint;
 pub mod loader;
 pub mod pipeline;
 pub mod conductor;
+pub mod cpu_budget;
 pub mod slab;
 pub mod chunk;
 pub mod worker;
+pub mod cache;
 pub mod reader;
 pub mod decoder;
 pub mod augmenter;

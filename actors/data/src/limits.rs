@@ -57,6 +57,8 @@ pub const EXAMPLES_PER_EPOCH: u64 = 12_753;
 pub const BAD_RECORDS_MIN: u64 = 10;
 /// …or this share of it, whichever is more.
 pub const BAD_RECORDS_SHARE: f64 = 0.001;
+/// A cache's budget where the system doesn't say how much memory is free, bytes.
+pub const CACHE_BYTES_WHERE_MEMORY_IS_UNKNOWN: u64 = 1 << 30;
 /// Workers in one pool.
 pub const POOL_WORKERS_MAX: usize = 1_024;
 /// Longest side of a view in a batch, pixels.

@@ -1,14 +1,18 @@
-//! Meters of the stages, the snapshot made of them, and the sentence that names the bottleneck.
+//! Meters of the stages, the snapshot made of them, and the sentence that names the bottleneck (see `verdict`).
 //! Not here: pictures of it (the application's business).
+
+mod verdict;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use fastgarden_proto::observe::{Count, Snapshot, Stage};
+use fastgarden_proto::observe::{Count, CpuBudget, Snapshot, Stage};
 
 use crate::outcome::Tally;
 use crate::shared::{Shared, StageName, lock};
+
+pub use self::verdict::Verdict;
 
 /// Counters of one stage, added to once a chunk.
 #[derive(Default)]
@@ -93,6 +97,13 @@ pub fn snapshot(shared: &Shared, tally: Tally, credits_free: u64, credits_in_sla
         slab_bytes: shared.slab_bytes,
         encoded_bytes: shared.encoded_bytes.load(Relaxed),
         quarantined_records: lock(&shared.bad_records).len() as u64,
+        picture_s: seconds_of(&shared.picture_ns),
+        cache: shared.cache.as_ref().map(|cache| cache.observe()),
+        cpu_budget: shared.cpu.as_ref().map(|cpu| CpuBudget {
+            share: cpu.share,
+            used_s: seconds_of(&cpu.used_ns),
+            held_back_s: cpu.held_back.total().as_secs_f64(),
+        }),
     }
 }
 
@@ -124,15 +135,6 @@ pub struct Window<'a> {
     pub to: &'a Snapshot,
 }
 
-/// The stage that limits, with a sentence for people.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// `read`, `decode`, `augment`, `sequence`, `trainer` or `balanced`.
-    pub bottleneck: &'static str,
-    /// What was seen.
-    pub sentence: String,
-}
-
 impl Window<'_> {
     /// Its length, seconds.
     pub fn seconds(&self) -> f64 {
@@ -146,13 +148,20 @@ impl Window<'_> {
         if wait + busy <= 0.0 { 0.0 } else { wait / (wait + busy) }
     }
 
-    /// Busy, waiting-for-input and waiting-for-output share of a stage, each 0 to 1 of its workers' time.
+    /// Busy, waiting-for-input and waiting-for-output share of a stage, each 0 to 1 of its pool's time. The decoders do
+    /// the work of a stage that has no workers of its own; all waiting is then theirs.
     pub fn shares(&self, stage: usize) -> (f64, f64, f64) {
-        let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
-        let parts =
-            (to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s);
-        let whole = parts.0 + parts.1 + parts.2;
-        if whole <= 0.0 { (0.0, 0.0, 0.0) } else { (parts.0 / whole, parts.1 / whole, parts.2 / whole) }
+        const DECODE: usize = StageName::Decode as usize;
+        let has_pool = |stage: usize| self.to.stages[stage].workers > 0;
+        let pool = if has_pool(stage) { stage } else { DECODE };
+        let parts = |stage: usize| {
+            let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
+            [to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s]
+        };
+        let works_for = |other: usize| other == pool || (pool == DECODE && !has_pool(other));
+        let whole: f64 = (0..self.to.stages.len()).filter(|&other| works_for(other)).flat_map(parts).sum();
+        let [busy, input, output] = parts(stage).map(|part| if whole > 0.0 { part / whole } else { 0.0 });
+        (busy, input, output)
     }
 
     /// Readiness of a stage's input queue within the window.
@@ -161,32 +170,49 @@ impl Window<'_> {
         ((filled(self.to) - filled(self.from)) / self.seconds()).clamp(0.0, 1.0)
     }
 
-    /// Names the bottleneck: the trainer when it hardly ever waits, else the busiest pool.
-    pub fn verdict(&self) -> Verdict {
-        let wait = self.consumer_wait_share();
-        if wait < 0.05 {
-            let sentence = format!("the trainer limits: it waits for input {:.0} % of the time", wait * 100.0);
-            return Verdict { bottleneck: "trainer", sentence };
+    /// Adds this window to a sum of windows, which then says of all of them what it says of one: begin with
+    /// [`nothing`], and look at the sum through a window from [`nothing`] to it. Counts that are not cumulative are this
+    /// window's.
+    pub fn add_to(&self, sum: &mut Snapshot) {
+        let (from, to) = (self.from, self.to);
+        let filled = |snapshot: &Snapshot, stage: usize| snapshot.stages[stage].readiness * snapshot.seconds;
+        let seconds = sum.seconds + to.seconds - from.seconds;
+        for stage in 0..to.stages.len() {
+            let filled = filled(sum, stage) + filled(to, stage) - filled(from, stage);
+            let (sum, from, to) = (&mut sum.stages[stage], &from.stages[stage], &to.stages[stage]);
+            *sum = Stage {
+                name: to.name.clone(),
+                workers: to.workers,
+                workers_alive: to.workers_alive,
+                restarts: sum.restarts + to.restarts - from.restarts,
+                busy_s: sum.busy_s + to.busy_s - from.busy_s,
+                wait_input_s: sum.wait_input_s + to.wait_input_s - from.wait_input_s,
+                wait_output_s: sum.wait_output_s + to.wait_output_s - from.wait_output_s,
+                tickets: sum.tickets + to.tickets - from.tickets,
+                bytes: sum.bytes + to.bytes - from.bytes,
+                readiness: filled / seconds.max(1e-9),
+            };
         }
-        let busy_s = |stage: usize| self.to.stages[stage].busy_s - self.from.stages[stage].busy_s;
-        let per_worker = |stage: usize| {
-            let workers = self.to.stages[stage].workers.max(1);
-            busy_s(stage) / f64::from(workers)
+        let budget = |snapshot: &Snapshot| snapshot.cpu_budget.unwrap_or_default();
+        let cpu_budget = to.cpu_budget.map(|seen| CpuBudget {
+            share: seen.share,
+            used_s: budget(sum).used_s + seen.used_s - budget(from).used_s,
+            held_back_s: budget(sum).held_back_s + seen.held_back_s - budget(from).held_back_s,
+        });
+        *sum = Snapshot {
+            seconds,
+            stages: std::mem::take(&mut sum.stages),
+            consumer_wait_s: sum.consumer_wait_s + to.consumer_wait_s - from.consumer_wait_s,
+            consumer_busy_s: sum.consumer_busy_s + to.consumer_busy_s - from.consumer_busy_s,
+            picture_s: sum.picture_s + to.picture_s - from.picture_s,
+            cpu_budget,
+            ..to.clone()
         };
-        let busiest = (0..self.to.stages.len()).max_by(|&a, &b| per_worker(a).total_cmp(&per_worker(b))).unwrap_or(0);
-        let stage = StageName::ALL[busiest];
-        let busy = (per_worker(busiest) / self.seconds()).min(1.0);
-        if busy < 0.5 && wait < 0.2 {
-            let sentence =
-                format!("balanced: no stage is busy most of the time, the trainer waits {:.0} %", wait * 100.0);
-            return Verdict { bottleneck: "balanced", sentence };
-        }
-        let mut sentence =
-            format!("{} limits: {:.0} % busy, the trainer waits {:.0} %", stage.name(), busy * 100.0, wait * 100.0);
-        // A consumer that does nothing but take batches would gain without end; the number says nothing then.
-        if wait < 0.9 {
-            sentence += &format!("; a perfect loader would be {:.1}× faster", 1.0 / (1.0 - wait));
-        }
-        Verdict { bottleneck: stage.name(), sentence }
     }
+}
+
+/// The snapshot of a pipeline that has done nothing.
+pub fn nothing() -> Snapshot {
+    let stages = StageName::ALL.iter().map(|name| Stage { name: name.name().to_owned(), ..Stage::default() });
+    Snapshot { stages: stages.collect(), ..Snapshot::default() }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::cache::CachedSet;
 use crate::example::FeatureNames;
 use crate::index::Index;
 use crate::picture::DecodeMode;
@@ -91,12 +92,22 @@ pub struct Phase {
     pub number: u64,
     /// Where rows and views lie.
     pub layout: Arc<Layout>,
+    /// What is kept of its records between epochs, if anything is.
+    pub cache: Option<Arc<CachedSet>>,
 }
 
 impl Phase {
     /// What the draws of a view are keyed by.
     pub fn key(&self, seq: u64, view: usize) -> ViewKey {
         ViewKey { seed: self.spec.plan.seed(), epoch: self.spec.plan.epoch(), seq, view: view as u8 }
+    }
+
+    /// Encoded bytes that a record takes on its way to the decoder: none when it is kept in memory.
+    pub fn encoded_bytes(&self, record: u32) -> u64 {
+        match &self.cache {
+            Some(cache) if cache.label(record).is_some() => 0,
+            _ => self.spec.index.frame_bytes(record),
+        }
     }
 
     /// Whether rows pass the augmenters.

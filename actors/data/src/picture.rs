@@ -5,6 +5,7 @@ use crate::fault::{BadBytes, FaultKind};
 use crate::geometry::{CropBox, Size};
 use crate::jpeg::planes::{PlanarPicture, PlanesReader};
 use crate::limits;
+use crate::resample::ResamplePath;
 use crate::simd::Simd;
 use crate::{jpeg, png_image};
 
@@ -46,6 +47,25 @@ pub struct Picture<'a> {
     pub size: Size,
     /// `size.height` rows of `size.width` pixels of three bytes: red, green, blue.
     pub pixels: &'a [u8],
+}
+
+/// An image in the form that its resample path wants.
+#[derive(Clone, Copy, Debug)]
+pub enum Decoded<'a> {
+    /// Pixels.
+    Rgb(Picture<'a>),
+    /// Planes, perhaps only a part of them.
+    Planar(PlanarPicture<'a>),
+}
+
+impl Decoded<'_> {
+    /// Width and height of the upright image.
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Rgb(picture) => picture.size,
+            Self::Planar(picture) => picture.size,
+        }
+    }
 }
 
 /// The headers of either format.
@@ -100,20 +120,27 @@ impl ImageDecoder {
         Self { mode, simd, pixels: Vec::new(), upright: Vec::new(), planes: None }
     }
 
-    /// The planes of an image, right wherever the box that `needed` gives for its size lies on them; `None` when it has
-    /// none that can be had the fast way (not a JPEG, progressive, to be turned, CMYK …) or is damaged:
-    /// [`ImageDecoder::decode`] then has the last word.
+    /// Decodes an image for a resample path: planes where the path wants them and they can be had, right wherever the box
+    /// that `needed` gives for the image's size lies on them; else the upright picture. Progressive JPEGs, those to be
+    /// turned, CMYK ones, PNGs and so on have no planes, nor has anything damaged: [`ImageDecoder::decode`] has the last
+    /// word on that.
     ///
     /// # Errors
-    /// As for [`ImageDecoder::probe`].
-    pub fn decode_planes(
+    /// As for [`ImageDecoder::decode`].
+    pub fn decode_for(
         &mut self,
+        path: ResamplePath,
         encoded: &[u8],
         needed: impl FnOnce(Size) -> CropBox,
-    ) -> Result<Option<PlanarPicture<'_>>, BadBytes> {
-        let Header::Jpeg(header) = Header::read(encoded)? else { return Ok(None) };
-        let planes = self.planes.get_or_insert_with(|| Box::new(PlanesReader::new(self.simd)));
-        Ok(planes.read(encoded, &header, needed(header.size)))
+    ) -> Result<Decoded<'_>, BadBytes> {
+        if let (ResamplePath::Planar, Header::Jpeg(header)) = (path, Header::read(encoded)?) {
+            let simd = self.simd;
+            let planes = self.planes.get_or_insert_with(|| Box::new(PlanesReader::new(simd)));
+            if planes.read(encoded, &header, needed(header.size)) {
+                return Ok(Decoded::Planar(self.planes.as_ref().expect("just used").picture()));
+            }
+        }
+        self.decode(encoded).map(Decoded::Rgb)
     }
 
     /// Decodes a JPEG or PNG and turns it upright. What was decoded depends on the bytes alone, never on images before.

@@ -1,6 +1,8 @@
 //! The run object: starts System, pools, slabs and sequencer, opens phases, ends without leaving a thread behind.
 //! Not here: what the actors do. Not a global: a process may hold several, each test holds its own.
 
+mod options;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex};
@@ -17,62 +19,20 @@ use crate::conductor::{ClosePhase, Conductor, Introduce, Observe, OpenPhase};
 use crate::decoder::Decoder;
 use crate::failure::PipelineError;
 use crate::limits::SLABS_BYTES_MAX;
+use crate::machine;
 use crate::outcome::Tally;
 use crate::phase::{Phase, PhaseSpec};
 use crate::reader::Reader;
-use crate::sabotage::Sabotage;
 use crate::sequencer::{Delivery, Sequencer, ToSequencer};
-use crate::shared::{Clock, Shared, StageName, lock, nanoseconds};
-use crate::simd::Simd;
-use crate::slab::{Heap, Slab, SlabMemory};
+use crate::shared::{Clock, CpuMeter, Shared, StageName, lock, nanoseconds};
+use crate::slab::Slab;
 use crate::tell::tell;
 use crate::worker::{Next, Pool, StageFactory, StageWork, Worker};
 
-/// How to build a pipeline.
-pub struct PipelineOptions {
-    /// Reader threads; 0 = each decoder reads for itself.
-    pub readers: usize,
-    /// Decoder threads, at least 1.
-    pub decoders: usize,
-    /// Augmenter threads; 0 = each decoder augments its own rows.
-    pub augmenters: usize,
-    /// Batches that may wait in the batch channel.
-    pub prefetch_batches: usize,
-    /// Bytes of the largest batch of the run (see [`PhaseSpec::layout`]).
-    pub slab_bytes: usize,
-    /// Rows of the largest batch of the run.
-    pub batch_rows_max: usize,
-    /// Slabs beyond `prefetch_batches + 2`.
-    pub slabs_extra: usize,
-    /// Where slabs come from.
-    pub slab_memory: Box<dyn SlabMemory>,
-    /// Distinct bad records a data set may have.
-    pub bad_records_max: u64,
-    /// Vector instructions of the decoders; rows don't depend on them.
-    pub simd: Simd,
-    /// Trouble, in tests.
-    pub sabotage: Option<Arc<dyn Sabotage>>,
-}
+pub use self::options::PipelineOptions;
 
-impl PipelineOptions {
-    /// Settings that suit this machine, for batches of at most these dimensions.
-    pub fn new(slab_bytes: usize, batch_rows_max: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            readers: 1,
-            decoders: cores,
-            augmenters: 1,
-            prefetch_batches: 2,
-            slab_bytes,
-            batch_rows_max,
-            slabs_extra: 0,
-            slab_memory: Box::new(Heap),
-            bad_records_max: u64::MAX,
-            simd: Simd::detect(),
-            sabotage: None,
-        }
-    }
-}
+/// How much nicer than the process the threads of a pipeline with a CPU budget are.
+const NICER_BY: i32 = 10;
 
 /// A running pipeline. Dropping it stops everything and waits for every thread.
 pub struct Pipeline {
@@ -311,7 +271,7 @@ fn allocate_slabs(options: &PipelineOptions) -> Result<Vec<Slab>, PipelineError>
     let count = options.prefetch_batches + 2 + options.slabs_extra;
     let bytes = options.slab_bytes;
     let total = (bytes * count) as u64;
-    let most = SLABS_BYTES_MAX.min(available_bytes().unwrap_or(u64::MAX));
+    let most = SLABS_BYTES_MAX.min(machine::available_bytes().unwrap_or(u64::MAX));
     if total > most {
         let cause = format!("at most {} MiB may be taken", most >> 20);
         return Err(PipelineError::NoMemory { bytes: total, cause });
@@ -322,13 +282,6 @@ fn allocate_slabs(options: &PipelineOptions) -> Result<Vec<Slab>, PipelineError>
         .map_err(|error| PipelineError::NoMemory { bytes: total, cause: error.to_string() })
 }
 
-/// Memory that is free to take, where the system says so (Linux).
-fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
 fn share(options: &PipelineOptions, slabs: usize) -> Shared {
     Shared {
         stop: false.into(),
@@ -337,9 +290,17 @@ fn share(options: &PipelineOptions, slabs: usize) -> Shared {
         no_credit: Clock::default(),
         consumer_wait_ns: AtomicU64::new(0),
         consumer_busy_ns: AtomicU64::new(0),
+        picture_ns: AtomicU64::new(0),
         encoded_bytes: AtomicU64::new(0),
         slab_bytes: (slabs * options.slab_bytes) as u64,
         bad_records: Mutex::new(BTreeSet::new()),
+        cpu: options.cpu_share.map(|share| CpuMeter {
+            share,
+            niceness: machine::niceness() + NICER_BY,
+            used_ns: AtomicU64::new(0),
+            held_back: Clock::default(),
+        }),
+        cache: options.cache.clone(),
         sabotage: options.sabotage.clone(),
         started: Instant::now(),
     }
@@ -368,10 +329,11 @@ fn start_pools(
         let augmenters = pool(StageName::Augment, options.augmenters, Arc::new(|| vec![Box::new(Augmenter)]), next);
         next = Next::Pool(augmenters, StageName::Augment, sequencer.clone());
     }
+    let stand_in_read = options.stand_in_read;
     let (reads, augments) = (options.readers == 0, options.augmenters == 0);
     let simd = options.simd;
     let stages: StageFactory = Arc::new(move || {
-        let read = reads.then(|| Box::new(Reader) as Box<dyn StageWork>);
+        let read = reads.then(|| Box::new(Reader { stand_in_read }) as Box<dyn StageWork>);
         let augment = augments.then(|| Box::new(Augmenter) as Box<dyn StageWork>);
         read.into_iter().chain([Box::new(Decoder::new(simd)) as Box<dyn StageWork>]).chain(augment).collect()
     });
@@ -379,7 +341,8 @@ fn start_pools(
     let mut first_stage = StageName::Decode;
     if options.readers > 0 {
         let next = Next::Pool(first, StageName::Decode, sequencer.clone());
-        first = pool(StageName::Read, options.readers, Arc::new(|| vec![Box::new(Reader)]), next);
+        first =
+            pool(StageName::Read, options.readers, Arc::new(move || vec![Box::new(Reader { stand_in_read })]), next);
         first_stage = StageName::Read;
     }
     tell(conductor, Introduce { first_pool: first, first_stage });

@@ -2,6 +2,7 @@
 //! Not here: what a frame or an example is (see `framing`, `example`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chunk::{Chunk, RowState};
 use crate::failure::PipelineError;
@@ -16,7 +17,10 @@ const READ_TRIES: usize = 3;
 
 /// The reader's work. It keeps nothing between chunks.
 #[derive(Default)]
-pub struct Reader;
+pub struct Reader {
+    /// How much longer every read takes: a stand-in for slow storage, in benches.
+    pub stand_in_read: Duration,
+}
 
 impl StageWork for Reader {
     fn name(&self) -> StageName {
@@ -25,6 +29,7 @@ impl StageWork for Reader {
 
     fn run(&mut self, chunk: &mut Chunk) -> Result<u64, PipelineError> {
         let phase = Arc::clone(&chunk.phase);
+        take_kept(chunk, &phase);
         let mut bytes = 0;
         let mut row = 0;
         while row < chunk.rows.len() {
@@ -35,6 +40,9 @@ impl StageWork for Reader {
             chunk.at = row;
             let run = run_length(chunk, &phase, row);
             let start = chunk.encoded.len();
+            if !self.stand_in_read.is_zero() {
+                std::thread::sleep(self.stand_in_read);
+            }
             read(chunk, &phase, row, run)?;
             bytes += (chunk.encoded.len() - start) as u64;
             let mut frame = start;
@@ -47,6 +55,17 @@ impl StageWork for Reader {
             row += run;
         }
         Ok(bytes)
+    }
+}
+
+/// Rows of records that are kept in memory need no reading: the decoder finds them there.
+fn take_kept(chunk: &mut Chunk, phase: &Phase) {
+    let Some(cache) = &phase.cache else { return };
+    for row in chunk.rows.iter_mut().filter(|row| row.state == RowState::Issued) {
+        if let Some(label) = cache.label(row.record) {
+            row.label = label;
+            row.state = RowState::Read;
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::conductor::Conductor;
 use crate::failure::PipelineError;
 use crate::outcome::Quarantined;
 use crate::phase::Phase;
-use crate::shared::{Shared, StageName, nanoseconds};
+use crate::shared::{Shared, StageName, ThreadCpu, nanoseconds};
 use crate::slab::Slab;
 
 /// What the sequencer is told.
@@ -58,6 +58,7 @@ impl Sequencer {
         meter.workers.store(1, Relaxed);
         meter.alive.store(1, Relaxed);
         let mut open: Option<Open> = None;
+        let mut cpu = ThreadCpu::begin(&self.shared);
         let mut idle_since = Instant::now();
         loop {
             let told = select! {
@@ -87,6 +88,7 @@ impl Sequencer {
             if !alive {
                 break;
             }
+            cpu.book(&self.shared);
             idle_since = Instant::now();
         }
         meter.alive.store(0, Relaxed);

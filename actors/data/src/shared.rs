@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::cache::Cache;
+use crate::machine;
 use crate::observe::{Readiness, StageMeter};
 use crate::sabotage::Sabotage;
 
@@ -37,6 +39,41 @@ impl StageName {
     }
 }
 
+/// What the threads of a pipeline with a CPU budget have used.
+pub struct CpuMeter {
+    /// Share of the machine's cores that they may use.
+    pub share: f64,
+    /// How nice its threads are to others.
+    pub niceness: i32,
+    /// CPU time of pools and sequencer, nanoseconds.
+    pub used_ns: AtomicU64,
+    /// Time during which chunks were held back.
+    pub held_back: Clock,
+}
+
+/// Counts the CPU time of one thread.
+#[derive(Default)]
+pub struct ThreadCpu(Duration);
+
+impl ThreadCpu {
+    /// Called first on a thread that works under a budget: makes it nice, and counts from here on.
+    pub fn begin(shared: &Shared) -> Self {
+        let Some(cpu) = &shared.cpu else { return Self::default() };
+        if let Err(error) = machine::set_niceness(cpu.niceness) {
+            tracing::warn!(%error, "a pipeline thread keeps its priority, though --cpu-budget asks for a lower one");
+        }
+        Self(machine::thread_cpu())
+    }
+
+    /// Books what was used since the last time.
+    pub fn book(&mut self, shared: &Shared) {
+        let Some(cpu) = &shared.cpu else { return };
+        let now = machine::thread_cpu();
+        cpu.used_ns.fetch_add(nanoseconds(now.saturating_sub(self.0)), Ordering::Relaxed);
+        self.0 = now;
+    }
+}
+
 /// Shared state of one pipeline.
 pub struct Shared {
     /// Set once: workers pass chunks on untouched, everything drains.
@@ -51,12 +88,18 @@ pub struct Shared {
     pub consumer_wait_ns: AtomicU64,
     /// See `consumer_wait_ns`.
     pub consumer_busy_ns: AtomicU64,
+    /// Nanoseconds of the decode stage's work that went into making pictures of encoded images.
+    pub picture_ns: AtomicU64,
+    /// The budget of CPU time that workers count for, if there is one.
+    pub cpu: Option<CpuMeter>,
     /// Encoded bytes in flight.
     pub encoded_bytes: AtomicU64,
     /// Bytes of all slabs.
     pub slab_bytes: u64,
     /// Distinct bad records: (first 8 bytes of the data set's fingerprint, record).
     pub bad_records: Mutex<BTreeSet<(u64, u32)>>,
+    /// What is kept between epochs.
+    pub cache: Option<Arc<Cache>>,
     /// Test-only troublemaker.
     pub sabotage: Option<Arc<dyn Sabotage>>,
     /// When the pipeline started.

@@ -18,7 +18,7 @@ use crate::conductor::{Conductor, Report};
 use crate::failure::PipelineError;
 use crate::sabotage::Trouble;
 use crate::sequencer::ToSequencer;
-use crate::shared::{Shared, StageName, nanoseconds};
+use crate::shared::{Shared, StageName, ThreadCpu, nanoseconds};
 use crate::tell::tell;
 
 /// The work of one pipeline stage. A worker's state (buffers, tables) lives in the implementor.
@@ -84,6 +84,7 @@ impl Pool {
             idle_since: Instant::now(),
             no_credit_before: shared.no_credit.total(),
             counted: false,
+            cpu: ThreadCpu::default(),
             _alive: alive.clone(),
         })
     }
@@ -99,6 +100,7 @@ pub struct Worker {
     idle_since: Instant,
     no_credit_before: Duration,
     counted: bool,
+    cpu: ThreadCpu,
     _alive: Sender<()>,
 }
 
@@ -108,6 +110,7 @@ impl Actor for Worker {
     fn started(&mut self, _: &mut Self::Context) {
         self.shared.meter(self.stage).alive.fetch_add(1, Relaxed);
         self.counted = true;
+        self.cpu = ThreadCpu::begin(&self.shared);
     }
 }
 
@@ -155,6 +158,7 @@ impl Handler<Work> for Worker {
         let chunk = hand.chunk.as_mut().expect("just put there");
         let ran = if self.shared.stopping() { Ran::Done } else { self.run_stages(chunk) };
         let mut chunk = hand.chunk.take().expect("still there");
+        self.cpu.book(&self.shared);
         match ran {
             Ran::Done => self.pass_on(chunk),
             Ran::Panicked => {
@@ -207,6 +211,7 @@ impl Worker {
                 Err(_) => return Ran::Panicked,
             }
             if name == StageName::Decode {
+                self.shared.picture_ns.fetch_add(std::mem::take(&mut chunk.picture_ns), Relaxed);
                 let buffer = std::mem::take(&mut chunk.encoded);
                 tell(&self.conductor, Report::Decoded { bytes: std::mem::take(&mut chunk.encoded_bytes), buffer });
             }

@@ -3,7 +3,9 @@
 
 mod common;
 mod bound;
+mod caching;
 mod conservation;
+mod cpu_budget;
 mod order;
 mod quarantine;
 mod survival;

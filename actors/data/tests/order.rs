@@ -1,10 +1,19 @@
 //! I-order: batches, bit for bit, depend on (data, recipe, seed, epoch) alone.
 
 use std::fs;
+use std::sync::{Arc, OnceLock};
 
-use fastgarden_data::pipeline::Pipeline;
+use fastgarden_data::cache::{Cache, CacheMode};
+use fastgarden_data::index::Index;
+use fastgarden_data::phase::PhaseSpec;
+use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
+use fastgarden_data::plan::Plan;
+use fastgarden_data::sabotage::Trouble;
+use fastgarden_data::sampler::Sampler;
+use fastgarden_data::shared::StageName;
+use proptest::prelude::*;
 
-use crate::common::{index, options, phase, small_garden, walk};
+use crate::common::{Walked, index, options, phase, small_garden, walk};
 
 #[test]
 fn pool_sizes_never_change_a_batch() {
@@ -68,7 +77,7 @@ fn a_phase_that_is_entered_in_the_middle_goes_on_with_the_same_batches() {
         rows
     };
     let whole = rows(phase(&index, 3, None));
-    let tail = rows(fastgarden_data::phase::PhaseSpec { first_seq: 16, ..phase(&index, 3, None) });
+    let tail = rows(PhaseSpec { first_seq: 16, ..phase(&index, 3, None) });
     assert_eq!(whole[16..], tail);
 }
 
@@ -97,4 +106,54 @@ fn compressed_copies_give_the_same_batches() {
     let first = walk(&pipeline, phase(&index(plain.path()), 1, None)).unwrap();
     let second = walk(&pipeline, phase(&index(packed.path()), 1, None)).unwrap();
     assert_eq!(first, second);
+}
+
+/// The epochs of one seed.
+fn epochs(index: &Arc<Index>, epochs: u32) -> Vec<PhaseSpec> {
+    let plan = |epoch| Arc::new(Plan::new(Sampler::Shuffled, index.len(), 7, epoch, None));
+    (1..=epochs).map(|epoch| PhaseSpec { plan: plan(epoch), ..phase(index, 7, None) }).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn caches_pools_and_delays_never_change_a_batch(
+        cache in prop::sample::select(vec![None, Some(CacheMode::Encoded), Some(CacheMode::Decoded)]),
+        budget_bytes in prop::sample::select(vec![0u64, 40_000, 1 << 30]),
+        decoders in prop::sample::select(vec![1usize, 2, 3, 8]),
+        readers in 0usize..3,
+        augmenters in 0usize..3,
+        prefetch_batches in 1usize..=8,
+        delays in any::<u32>(),
+    ) {
+        static GARDEN: OnceLock<(tempfile::TempDir, Arc<Index>, Vec<Walked>)> = OnceLock::new();
+        let (_, index, expected) = GARDEN.get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            small_garden(folder.path(), 45);
+            let index = index(folder.path());
+            let pipeline = Pipeline::start(options(0, 1, 0)).unwrap();
+            let walked = epochs(&index, 3).into_iter().map(|spec| walk(&pipeline, spec).unwrap()).collect();
+            (folder, index, walked)
+        });
+        // About every eighth row is late, at a stage and by a time that differ from case to case.
+        let late = move |stage: StageName, record: u32| {
+            let dice = xxhash_rust::xxh3::xxh3_64(&[delays, record, stage as u32].map(u32::to_le_bytes).concat());
+            dice.is_multiple_of(8).then_some(Trouble::Slow(dice >> 8 & 1))
+        };
+        let pipeline = Pipeline::start(PipelineOptions {
+            prefetch_batches,
+            cache: cache.map(|mode| Arc::new(Cache::new(mode, budget_bytes))),
+            sabotage: Some(Arc::new(late)),
+            ..options(readers, decoders, augmenters)
+        })
+        .unwrap();
+        for (spec, expected) in epochs(index, 3).into_iter().zip(expected) {
+            prop_assert_eq!(&walk(&pipeline, spec).unwrap(), expected);
+        }
+        if let Some(seen) = pipeline.observe().unwrap().cache {
+            prop_assert!(seen.bytes <= seen.budget_bytes);
+            prop_assert_eq!(seen.records == 45, budget_bytes == 1 << 30, "{:?}", seen);
+        }
+    }
 }

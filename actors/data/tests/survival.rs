@@ -125,7 +125,7 @@ fn slow_stages_are_named() {
         let from = pipeline.observe().unwrap();
         walk(&pipeline, phase(&index, 1, None)).unwrap();
         let to = pipeline.observe().unwrap();
-        let verdict = fastgarden_data::observe::Window { from: &from, to: &to }.verdict();
+        let verdict = fastgarden_data::observe::Window { from: &from, to: &to }.verdict(2);
         assert_eq!(verdict.bottleneck, name, "{}", verdict.sentence);
     }
 }

@@ -41,7 +41,12 @@ pub struct PlanarPicture<'a> {
     pub subsampling: (u32, u32),
 }
 
-impl PlanarPicture<'_> {
+impl<'a> PlanarPicture<'a> {
+    /// Luma, and chroma if there is any.
+    pub fn planes(&self) -> impl Iterator<Item = &Plane<'a>> + Clone {
+        std::iter::once(&self.luma).chain(self.chroma.iter().flatten())
+    }
+
     /// The part of a chroma plane that a box of pixels lies on.
     pub fn chroma_box(&self, pixels: CropBox) -> CropBox {
         chroma_box(pixels, self.subsampling)
@@ -72,6 +77,8 @@ struct Component {
 /// Reads planes; keeps tables and buffers between images.
 pub struct PlanesReader {
     simd: Simd,
+    /// Of the image.
+    size: Size,
     dc: [HuffmanTable; TABLES],
     ac: [HuffmanTable; TABLES],
     /// In coded order.
@@ -90,6 +97,7 @@ impl PlanesReader {
     pub fn new(simd: Simd) -> Self {
         Self {
             simd,
+            size: Size { width: 0, height: 0 },
             dc: std::array::from_fn(|_| HuffmanTable::new(Class::Dc)),
             ac: std::array::from_fn(|_| HuffmanTable::new(Class::Ac)),
             quantisation: [[0; 64]; TABLES],
@@ -101,32 +109,37 @@ impl PlanesReader {
         }
     }
 
-    /// The planes of a JPEG whose header was read, right wherever the box `needed` lies on them. `None` when the image is
-    /// of a kind that is not for this, or damaged.
-    pub(crate) fn read(&mut self, bytes: &[u8], header: &JpegHeader, needed: CropBox) -> Option<PlanarPicture<'_>> {
-        if header.progressive || header.orientation != Default::default() {
-            return None;
-        }
+    /// Reads the planes of a JPEG whose header was read, right wherever the box `needed` lies on them. False when the image
+    /// is of a kind that is not for this, or damaged.
+    pub(crate) fn read(&mut self, bytes: &[u8], header: &JpegHeader, needed: CropBox) -> bool {
         for buffer in self.planes.iter_mut().chain([&mut self.coded]) {
             if buffer.capacity() > limits::DECODE_BUFFER_KEPT_BYTES_MAX {
                 *buffer = Vec::new();
             }
         }
-        self.read_tables(bytes, header)?;
-        let subsampling = self.lay_out(header.size, needed)?;
-        match self.simd {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
-            Simd::Avx2(_) => unsafe { self.read_scan_avx2(bytes, header) }?,
-            Simd::Portable => self.read_scan(bytes, header)?,
-        }
+        !header.progressive
+            && header.orientation == Default::default()
+            && self.read_tables(bytes, header).is_some()
+            && self.lay_out(header.size, needed).is_some()
+            && match self.simd {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
+                Simd::Avx2(_) => unsafe { self.read_scan_avx2(bytes, header) }.is_some(),
+                Simd::Portable => self.read_scan(bytes, header).is_some(),
+            }
+    }
+
+    /// What was read last.
+    pub fn picture(&self) -> PlanarPicture<'_> {
         let plane = |number: usize, (across, down): (u32, u32)| Plane {
-            size: Size { width: header.size.width.div_ceil(across), height: header.size.height.div_ceil(down) },
+            size: Size { width: self.size.width.div_ceil(across), height: self.size.height.div_ceil(down) },
             stride: self.components[number].plane_blocks.0 * SIDE,
             samples: &self.planes[number],
         };
+        let (across, down) = self.components[0].blocks;
+        let subsampling = (across as u32, down as u32);
         let chroma = (self.components.len() == COMPONENTS_MAX).then(|| [plane(1, subsampling), plane(2, subsampling)]);
-        Some(PlanarPicture { size: header.size, luma: plane(0, (1, 1)), chroma, subsampling })
+        PlanarPicture { size: self.size, luma: plane(0, (1, 1)), chroma, subsampling }
     }
 
     /// Reads all segments before the image data.
@@ -212,8 +225,9 @@ impl PlanesReader {
         Some(())
     }
 
-    /// Sizes the planes and finds the blocks that are needed; gives the chroma subsampling.
-    fn lay_out(&mut self, size: Size, needed: CropBox) -> Option<(u32, u32)> {
+    /// Sizes the planes and finds the blocks that are needed.
+    fn lay_out(&mut self, size: Size, needed: CropBox) -> Option<()> {
+        self.size = size;
         let grey = self.components.len() == 1;
         if grey {
             // A scan of one component has units of one block, whatever its factors say.
@@ -237,7 +251,7 @@ impl PlanesReader {
             ];
             plane.resize(component.plane_blocks.0 * component.plane_blocks.1 * SIDE * SIDE, 0);
         }
-        Some(subsampling)
+        Some(())
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::fingerprint::JPEGS;
 use crate::jpeg::planes::Plane;
-use crate::picture::{DecodeMode, ImageDecoder};
-use crate::resample::Resampler;
+use crate::picture::{DecodeMode, Decoded, ImageDecoder};
+use crate::resample::{ResamplePath, Resampler};
 use proptest::prelude::*;
 
 const WHITE: u8 = 255;
@@ -98,7 +98,8 @@ fn pictures_look_as_on_the_exact_path() {
     let mut compared = 0;
     for (name, bytes) in JPEGS {
         let full = Size { width: 40, height: 40 };
-        let Some(picture) = decoder.decode_planes(bytes, Size::whole).expect("a whole JPEG") else { continue };
+        let decoded = decoder.decode_for(ResamplePath::Planar, bytes, Size::whole).expect("a whole JPEG");
+        let Decoded::Planar(picture) = decoded else { continue };
         let size = picture.size;
         let planar = resample(Simd::detect(), &picture, size.whole(), full, full.whole(), true);
         let mut exact = vec![0; planar.len()];

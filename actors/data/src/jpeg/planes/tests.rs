@@ -37,14 +37,14 @@ fn part(plane: &Plane<'_>, part: CropBox) -> Vec<u8> {
 }
 
 fn parts(picture: &PlanarPicture<'_>, pixels: CropBox) -> Vec<Vec<u8>> {
-    let chroma = picture.chroma.iter().flatten().map(|plane| part(plane, picture.chroma_box(pixels)));
-    std::iter::once(part(&picture.luma, pixels)).chain(chroma).collect()
+    let boxes = [pixels, picture.chroma_box(pixels), picture.chroma_box(pixels)];
+    picture.planes().zip(boxes).map(|(plane, pixels)| part(plane, pixels)).collect()
 }
 
 fn read(reader: &mut PlanesReader, bytes: &[u8], needed: impl Fn(Size) -> CropBox) -> Option<Vec<Vec<u8>>> {
     let header = read_header(bytes).ok()?;
     let needed = needed(header.size);
-    reader.read(bytes, &header, needed).map(|picture| parts(&picture, needed))
+    reader.read(bytes, &header, needed).then(|| parts(&reader.picture(), needed))
 }
 
 fn read_whole(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
@@ -97,8 +97,9 @@ fn a_crop_is_a_part_of_the_whole_with_any_instructions_and_restarts() {
         let bytes = encoded(size, sampling, 90, restart);
         let header = read_header(&bytes).expect("headers within the limits");
         let mut whole_reader = PlanesReader::new(Simd::detect());
-        let whole = whole_reader.read(&bytes, &header, size.whole());
-        let whole = whole.unwrap_or_else(|| panic!("{sampling:?} with restarts {restart} was not taken"));
+        let taken = whole_reader.read(&bytes, &header, size.whole());
+        assert!(taken, "{sampling:?} with restarts {restart} was not taken");
+        let whole = whole_reader.picture();
         for simd in [Simd::Portable, Simd::detect()] {
             let mut reader = PlanesReader::new(simd);
             for (x, y, width, height) in

@@ -1,0 +1,94 @@
+//! Sentences for windows that are made up: ten seconds, ten thousand images, two cores.
+
+use fastgarden_proto::observe::{Cache, CpuBudget, Snapshot};
+
+use super::*;
+use crate::observe::nothing;
+
+/// Workers and busy seconds of read, decode, augment and sequence; seconds that the consumer waits and works.
+fn seen(workers: [u32; 4], busy_s: [f64; 4], consumer: (f64, f64)) -> Snapshot {
+    let mut seen = Snapshot { seconds: 10.0, consumer_wait_s: consumer.0, consumer_busy_s: consumer.1, ..nothing() };
+    for (number, stage) in seen.stages.iter_mut().enumerate() {
+        (stage.workers, stage.busy_s, stage.tickets) = (workers[number], busy_s[number], 10_000);
+    }
+    seen
+}
+
+fn verdict(to: &Snapshot) -> (&'static str, String) {
+    let verdict = Window { from: &nothing(), to }.verdict(2);
+    (verdict.bottleneck, verdict.sentence)
+}
+
+#[test]
+fn decoders_that_never_rest_want_a_core_or_a_cache() {
+    let seen = Snapshot { picture_s: 11.88, ..seen([1, 2, 1, 1], [0.5, 19.8, 0.0, 0.1], (9.9, 0.1)) };
+    let sentence = "decode limits: 2 decoders busy 99 %; a third core would give +50 %; cache decoded would give about \
+                    2.5×";
+    assert_eq!(verdict(&seen), ("decode", sentence.to_owned()));
+    let cached = Cache { mode: "decoded".to_owned(), ..Cache::default() };
+    assert!(!verdict(&Snapshot { cache: Some(cached), ..seen }).1.contains("cache"));
+}
+
+#[test]
+fn a_core_without_a_decoder_is_found() {
+    let seen = seen([1, 1, 1, 1], [0.5, 10.0, 0.0, 0.1], (9.9, 0.1));
+    let (bottleneck, sentence) = verdict(&seen);
+    assert_eq!(bottleneck, "decode");
+    assert!(!sentence.contains("cache"), "nothing was spent on pictures: {sentence}");
+    assert!(sentence.contains("one more decoder (--decoders 2) would give 2.0×"), "{sentence}");
+}
+
+#[test]
+fn slow_storage_wants_readers_or_a_cache() {
+    let seen = seen([1, 2, 1, 1], [10.0, 2.0, 0.0, 0.1], (9.9, 0.1));
+    let sentence = "read limits: 1 reader busy 100 %; 10 readers (--readers 10) would give 9.5×; cache encoded would \
+                    give about 9.5×";
+    assert_eq!(verdict(&seen), ("read", sentence.to_owned()));
+}
+
+#[test]
+fn reading_inside_decoders_is_named_by_its_work() {
+    let seen = seen([0, 2, 0, 1], [15.0, 5.0, 0.0, 0.1], (9.9, 0.1));
+    let (bottleneck, sentence) = verdict(&seen);
+    assert_eq!(bottleneck, "read");
+    let from = nothing();
+    let busy: Vec<f64> = (0..4).map(|stage| Window { from: &from, to: &seen }.shares(stage).0).collect();
+    assert_eq!(busy, [0.75, 0.25, 0.0, 1.0]);
+    assert!(
+        sentence.starts_with("read limits: 2 decoders busy 100 %; 6 readers (--readers 6) would give 3.9×"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_trainer_that_hardly_waits_limits_and_hears_what_it_leaves() {
+    let seen = seen([1, 2, 1, 1], [0.5, 10.0, 0.0, 0.1], (0.02, 9.98));
+    let sentence = "the trainer limits: it waits for input 0.2 %; the pipeline could give 2.0× what it takes";
+    assert_eq!(verdict(&seen), ("trainer", sentence.to_owned()));
+}
+
+#[test]
+fn a_budget_that_holds_back_is_named() {
+    let budget = CpuBudget { share: 0.4, used_s: 8.0, held_back_s: 6.0 };
+    let seen = Snapshot { cpu_budget: Some(budget), ..seen([1, 2, 1, 1], [0.5, 8.0, 0.0, 0.1], (9.9, 0.1)) };
+    let sentence = "the CPU budget of 40 % limits: it held work back 60 % of the time; without it 2.5×";
+    assert_eq!(verdict(&seen), ("decode", sentence.to_owned()));
+}
+
+#[test]
+fn nobody_limits_where_nobody_is_busy() {
+    let quiet = seen([1, 2, 1, 1], [0.5, 8.0, 0.0, 0.1], (1.0, 9.0));
+    assert_eq!(verdict(&quiet).0, "balanced");
+    assert_eq!(verdict(&nothing()).0, "balanced");
+}
+
+#[test]
+fn windows_add_up() {
+    let one = seen([1, 2, 1, 1], [0.5, 19.0, 0.0, 0.1], (9.9, 0.1));
+    let mut sum = nothing();
+    for _ in 0..3 {
+        Window { from: &nothing(), to: &one }.add_to(&mut sum);
+    }
+    assert_eq!((sum.seconds, sum.stages[3].tickets), (30.0, 30_000));
+    assert_eq!(verdict(&sum), verdict(&one));
+}

@@ -1,0 +1,65 @@
+//! How to build a pipeline: pool sizes, buffers, budgets.
+//! Not here: what users type (the application maps it to this).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cache::Cache;
+use crate::machine;
+use crate::sabotage::Sabotage;
+use crate::simd::Simd;
+use crate::slab::{Heap, SlabMemory};
+
+/// How to build a pipeline.
+pub struct PipelineOptions {
+    /// Reader threads; 0 = each decoder reads for itself.
+    pub readers: usize,
+    /// Decoder threads, at least 1.
+    pub decoders: usize,
+    /// Augmenter threads; 0 = each decoder augments its own rows.
+    pub augmenters: usize,
+    /// Batches that may wait in the batch channel.
+    pub prefetch_batches: usize,
+    /// Bytes of the largest batch of the run (see [`PhaseSpec::layout`]).
+    pub slab_bytes: usize,
+    /// Rows of the largest batch of the run.
+    pub batch_rows_max: usize,
+    /// Slabs beyond `prefetch_batches + 2`.
+    pub slabs_extra: usize,
+    /// Where slabs come from.
+    pub slab_memory: Box<dyn SlabMemory>,
+    /// Distinct bad records a data set may have.
+    pub bad_records_max: u64,
+    /// What is kept in memory between epochs.
+    pub cache: Option<Arc<Cache>>,
+    /// Share of the machine's cores that the pools may use, above 0 and below 1; `None` = whatever there is.
+    pub cpu_share: Option<f64>,
+    /// Pretend that every read takes this long: slow storage, for benches.
+    pub stand_in_read: Duration,
+    /// Vector instructions of the decoders; rows don't depend on them.
+    pub simd: Simd,
+    /// Trouble, in tests.
+    pub sabotage: Option<Arc<dyn Sabotage>>,
+}
+
+impl PipelineOptions {
+    /// Settings that suit this machine, for batches of at most these dimensions.
+    pub fn new(slab_bytes: usize, batch_rows_max: usize) -> Self {
+        Self {
+            readers: 1,
+            decoders: machine::cores(),
+            augmenters: 1,
+            prefetch_batches: 2,
+            slab_bytes,
+            batch_rows_max,
+            slabs_extra: 0,
+            slab_memory: Box::new(Heap),
+            bad_records_max: u64::MAX,
+            cache: None,
+            cpu_share: None,
+            stand_in_read: Duration::ZERO,
+            simd: Simd::detect(),
+            sabotage: None,
+        }
+    }
+}

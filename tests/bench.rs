@@ -1,0 +1,81 @@
+//! `bench`: what it counts and what stays the same, whatever it is asked for. Never how fast it is.
+
+use crate::common::{Place, garden};
+
+/// A garden of 96 training pictures, and the words that measure it once.
+fn place() -> Place {
+    let place = Place::new();
+    garden(&place.path("garden"), 96, 8, 48);
+    place
+}
+
+#[test]
+fn images_are_exact_and_the_hash_is_that_of_the_tickets() {
+    let place = place();
+    let bench = |words: &str| {
+        place
+            .run(&format!("bench --data garden --images 150 --batch-size 16 --format json {words}"))
+            .expect_code(0)
+            .json()
+    };
+    let plain = bench("");
+    assert!(plain["ceiling_images_per_s"].as_f64().is_some_and(|rate| rate > 0.0), "{plain}");
+    assert_eq!(plain["slices_images_per_s"].as_array().map(Vec::len), Some(2), "{plain}");
+    assert!(plain["cache"].is_null() && plain["cpu_budget"].is_null(), "{plain}");
+    for words in [
+        "--no-ceiling",
+        "--no-ceiling --cache encoded",
+        "--cache decoded",
+        "--no-ceiling --no-hash --readers 0 --decoders 3",
+        "--no-ceiling --cpu-budget 60%",
+        "--no-ceiling --stand-in-read-ms 1 --readers 8",
+    ] {
+        let seen = bench(words);
+        assert_eq!((&seen["images"], &seen["batch_hash"]), (&plain["images"], &plain["batch_hash"]), "{words}");
+        assert_eq!(seen["images"], 150, "{words}");
+        assert_eq!(seen["ceiling_images_per_s"].is_null(), words.contains("--no-ceiling"), "{words}");
+        assert!(seen["cpu_s_per_1000_images"].as_f64().is_some_and(|seconds| seconds > 0.0), "{words}");
+        let (bottleneck, verdict) = (seen["bottleneck"].as_str(), seen["verdict"].as_str());
+        let known = ["read", "decode", "augment", "sequence", "trainer", "balanced"];
+        assert!(bottleneck.is_some_and(|name| known.contains(&name)) && verdict.is_some(), "{words}");
+        if words.contains("--cache") {
+            let (cache, before) = (&seen["cache"], &seen["images_before_measuring"]);
+            assert_eq!((&cache["records"], &cache["full"], before), (&96.into(), &false.into(), &96.into()), "{words}");
+            assert_eq!(seen["stages"][0]["busy_share"].as_f64().map(|share| share < 0.5), Some(true), "{words}");
+        }
+        if words.contains("--cpu-budget") {
+            assert_eq!(seen["cpu_budget"]["share"], 0.6);
+        }
+    }
+}
+
+#[test]
+fn a_recipes_cache_and_its_budget_are_used_and_told() {
+    let place = place();
+    let words = "bench --data garden --recipe seedling --set stage.0.source_px=48 --set execution.cache=decoded \
+                 --set execution.cache_bytes=100KiB --images 64 --no-ceiling --format";
+    let seen = place.run(&format!("{words} json")).expect_code(0).json();
+    let cache = &seen["cache"];
+    assert_eq!(
+        (&cache["mode"], &cache["full"], &cache["budget_bytes"]),
+        (&"decoded".into(), &true.into(), &102_400.into())
+    );
+    assert!(cache["records"].as_u64().is_some_and(|records| records > 0 && records < 96), "{cache}");
+    let text = place.run(&format!("{words} text")).expect_code(0).stdout;
+    assert!(text.contains("cache decoded: 1") && text.contains("it is full"), "{text}");
+    assert!(text.contains("CPU seconds per 1,000 images"), "{text}");
+}
+
+#[test]
+fn wrong_budgets_say_what_a_budget_is() {
+    let place = place();
+    for (words, expected) in [
+        ("bench --data garden --cpu-budget 40", "such as \"40%\""),
+        ("train --data garden --set execution.cpu_budget=0%", "`execution.cpu_budget` is \"0%\""),
+        ("train --data garden --set execution.cache_bytes=lots", "such as \"4GiB\""),
+        ("train --data garden --set execution.cache=decodd", "did you mean `decoded`?"),
+    ] {
+        let output = place.run(words).expect_code(2);
+        assert!(output.stderr.contains(expected), "{}", output.stderr);
+    }
+}
