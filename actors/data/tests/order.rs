@@ -1,6 +1,7 @@
 //! I-order: batches, bit for bit, depend on (data, recipe, seed, epoch) alone.
 
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use fastgarden_data::cache::{Cache, CacheMode};
@@ -8,12 +9,14 @@ use fastgarden_data::index::Index;
 use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
+use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sabotage::Trouble;
 use fastgarden_data::sampler::Sampler;
 use fastgarden_data::shared::StageName;
+use fastgarden_data::simd::Simd;
 use proptest::prelude::*;
 
-use crate::common::{Walked, index, options, phase, small_garden, walk};
+use crate::common::{Walked, example, index, jpeg, options, phase, shard, small_garden, walk};
 
 #[test]
 fn pool_sizes_never_change_a_batch() {
@@ -109,16 +112,30 @@ fn compressed_copies_give_the_same_batches() {
 }
 
 /// The epochs of one seed.
-fn epochs(index: &Arc<Index>, epochs: u32) -> Vec<PhaseSpec> {
+fn epochs(index: &Arc<Index>, resample: ResamplePath, epochs: u32) -> Vec<PhaseSpec> {
     let plan = |epoch| Arc::new(Plan::new(Sampler::Shuffled, index.len(), 7, epoch, None));
-    (1..=epochs).map(|epoch| PhaseSpec { plan: plan(epoch), ..phase(index, 7, None) }).collect()
+    (1..=epochs).map(|epoch| PhaseSpec { plan: plan(epoch), resample, ..phase(index, 7, None) }).collect()
+}
+
+/// Images of every kind, each some times: baseline ones with planes, and those that the planar path leaves to the other.
+fn mixed_garden(folder: &Path) {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/fingerprint");
+    let mut paths: Vec<_> = fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jpg"));
+    paths.sort();
+    assert_eq!(paths.len(), 16);
+    let kinds = paths.iter().map(|path| fs::read(path).unwrap()).chain((0..29).map(|number| jpeg(number, 40)));
+    let payloads: Vec<_> = kinds.zip(0..).map(|(image, number)| example(&image, number % 7, "x")).collect();
+    shard(&folder.join("train-00.tfrec"), &payloads);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn caches_pools_and_delays_never_change_a_batch(
+    fn caches_pools_instructions_and_delays_never_change_a_batch(
+        resample in prop::sample::select(vec![ResamplePath::Pil, ResamplePath::Planar]),
+        simd in prop::sample::select(vec![Simd::Portable, Simd::detect()]),
         cache in prop::sample::select(vec![None, Some(CacheMode::Encoded), Some(CacheMode::Decoded)]),
         budget_bytes in prop::sample::select(vec![0u64, 40_000, 1 << 30]),
         decoders in prop::sample::select(vec![1usize, 2, 3, 8]),
@@ -127,15 +144,18 @@ proptest! {
         prefetch_batches in 1usize..=8,
         delays in any::<u32>(),
     ) {
-        static GARDEN: OnceLock<(tempfile::TempDir, Arc<Index>, Vec<Walked>)> = OnceLock::new();
+        static GARDEN: OnceLock<(tempfile::TempDir, Arc<Index>, [Vec<Walked>; 2])> = OnceLock::new();
         let (_, index, expected) = GARDEN.get_or_init(|| {
             let folder = tempfile::tempdir().unwrap();
-            small_garden(folder.path(), 45);
+            mixed_garden(folder.path());
             let index = index(folder.path());
             let pipeline = Pipeline::start(options(0, 1, 0)).unwrap();
-            let walked = epochs(&index, 3).into_iter().map(|spec| walk(&pipeline, spec).unwrap()).collect();
+            let walked = [ResamplePath::Pil, ResamplePath::Planar].map(|resample| {
+                epochs(&index, resample, 3).into_iter().map(|spec| walk(&pipeline, spec).unwrap()).collect()
+            });
             (folder, index, walked)
         });
+        prop_assert_ne!(&expected[0], &expected[1], "the paths differ in their bits");
         // About every eighth row is late, at a stage and by a time that differ from case to case.
         let late = move |stage: StageName, record: u32| {
             let dice = xxhash_rust::xxh3::xxh3_64(&[delays, record, stage as u32].map(u32::to_le_bytes).concat());
@@ -143,12 +163,13 @@ proptest! {
         };
         let pipeline = Pipeline::start(PipelineOptions {
             prefetch_batches,
+            simd,
             cache: cache.map(|mode| Arc::new(Cache::new(mode, budget_bytes))),
             sabotage: Some(Arc::new(late)),
             ..options(readers, decoders, augmenters)
         })
         .unwrap();
-        for (spec, expected) in epochs(index, 3).into_iter().zip(expected) {
+        for (spec, expected) in epochs(index, resample, 3).into_iter().zip(&expected[resample as usize]) {
             prop_assert_eq!(&walk(&pipeline, spec).unwrap(), expected);
         }
         if let Some(seen) = pipeline.observe().unwrap().cache {
