@@ -195,6 +195,15 @@ pub enum CacheChoice {
     Decoded,
 }
 
+/// How pictures become rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ResampleChoice {
+    /// As Pillow's bilinear does it.
+    Pil,
+    /// Plane by plane, faster.
+    Planar,
+}
+
 /// `bench`
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  fastgarden-actors bench --data tfrecords/ --seconds 10 --format json")]
@@ -211,6 +220,9 @@ pub struct BenchArgs {
     /// How many images to measure
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub images: Option<u64>,
+    /// How pictures become rows [default: the recipe's, or pil]
+    #[arg(long, value_enum)]
+    pub resample: Option<ResampleChoice>,
     /// What stays in memory between epochs; measured once the first has filled it [default: the recipe's, or none]
     #[arg(long, value_enum)]
     pub cache: Option<CacheChoice>,

@@ -71,6 +71,7 @@ impl Report<'_> {
             "peak_rss_bytes": peak_memory_bytes(),
             "batch_hash": self.batch_hash,
             "rows_hashed": self.phase.hash_rows,
+            "resample": self.phase.resample.name(),
             "pools": {
                 "readers": self.pools.readers, "decoders": self.pools.decoders, "augmenters": self.pools.augmenters,
                 "prefetch_batches": self.pools.prefetch_batches, "cores": machine::cores(),
@@ -91,11 +92,12 @@ impl Report<'_> {
         let window = Window { from: &nothing, to: &measured.seen };
         let (rate, size) = (measured.rate(), self.phase.views[0].size);
         let mut text = format!(
-            "{:.0} images/s   {} images of {}×{} in batches of {}, {:.1} s\n",
+            "{:.0} images/s   {} images of {}×{} ({}) in batches of {}, {:.1} s\n",
             rate,
             grouped(measured.images),
             size.width,
             size.height,
+            self.phase.resample.name(),
             self.phase.batch_rows,
             measured.seconds
         );
