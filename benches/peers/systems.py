@@ -49,14 +49,15 @@ def systems(cores):
         System("dali", "NVIDIA DALI (CPU)", "uncached", "none",
                "No CRC check; needs an index file a shard; crop-region decode where that is faster; bilinear without "
                "antialias; a shuffle buffer of 2,048; batches run on across the epochs' ends.", env="dali",
-               variants=_grid(path=("roi", "roi-fused", "full"), threads=(cores,))
-               + _grid(path=("roi-fused",), threads=(cores, cores + 1), idct=("fast",))
-               + _grid(path=("roi-fused",), threads=(cores, cores + 1), exec=("dynamic",))),
+               variants=_grid(path=("roi", "full"), threads=(cores,))
+               + _grid(path=("roi-fused",), threads=(cores, cores + 1), idct=("default", "fast"),
+                       exec=("static", "dynamic"))),
         System("webdataset", "WebDataset", "uncached", "none",
                "Reads tar shards converted beforehand, not TFRecords; no CRC check; decode and resize by simplejpeg "
                "and OpenCV (bilinear, no antialias), faster than its own PIL decoder; shards and a buffer of 2,048 a "
                "worker are shuffled.", env="webdataset", reads="tar",
-               variants=_grid(workers=pools) + _grid(workers=(cores,), jpeg=("fast",))),
+               variants=_grid(workers=pools) + _grid(workers=(cores,), jpeg=("fast",))
+               + _grid(workers=(cores,), stage=("own",))),
         System("datago", "datago", "uncached", "none",
                "Reads single files converted beforehand, not TFRecords; no CRC check; has no random crop, so OpenCV "
                "does it (bilinear, no antialias); labels from file names.", env="datago", reads="files",
