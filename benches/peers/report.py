@@ -77,8 +77,8 @@ def markdown(results):
         + f"; CPython {machine['python']}.",
         f"- Data: {results['records']:,} JPEGs of 224 px in TFRecord shards, real photos repeated under distinct ids, "
         "in the page cache.",
-        f"- {results['rounds']} rounds, the systems in turn (A B C A B C …); a run is a fresh process: one warm-up "
-        f"epoch for the peers, the bench's own warm-up for FastGarden, then {results['seconds']:g} s timed.",
+        f"- Rounds: {results['rounds']}, the systems in turn (A B C A B C …); a run is a fresh process: one warm-up "
+        f"epoch for the peers, the bench's own warm-up for FastGarden, then {results['seconds']} s timed.",
         f"- Load of others while nothing of this comparison ran: at most {100 * foreign:.0f} % of the machine.", ""]
     if foreign > FOREIGN_SHARE_MAX:
         out += ["> **Not a quiet machine: a rehearsal.** All figures are too low and the ratios are uncertain.", ""]
@@ -109,9 +109,10 @@ def markdown(results):
     out += ["## Versions", "", *[f"- {name}: {text}" for name, text in versions.items()], "",
             "## Commands", "", "```sh", "cargo build --release",
             f"python3 benches/peers/run.py --data PHOTOS --records {results['records']} --rounds {results['rounds']} "
-            f"--seconds {results['seconds']:g} --cores {','.join(map(str, machine['cores_used']))}", "```", "",
+            f"--seconds {results['seconds']} --cores {','.join(map(str, machine['cores_used']))} "
+            f"--peers {','.join(results['systems'])}", "```", "",
             "FastGarden's own command is `fastgarden-actors bench --data DIR --seconds "
-            f"{results['seconds']:g} --format json --no-ceiling` and what the tables name. "
+            f"{results['seconds']} --format json --no-ceiling` and what the tables name. "
             "[benches/peers/README.md](../benches/peers/README.md) says what the run downloads and how long it takes.",
             ""]
     return "\n".join(out), panels

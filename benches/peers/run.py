@@ -32,8 +32,8 @@ def options():
     parser.add_argument("--peers", help="only these, by key, separated by commas [default: all]")
     parser.add_argument("--records", type=int, default=12753, help="training records [default: 12753]")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each [default: 5]")
-    parser.add_argument("--seconds", type=float, default=10, help="timed part of a run [default: 10]")
-    parser.add_argument("--tune-seconds", type=float, default=5, help="the same while trying settings [default: 5]")
+    parser.add_argument("--seconds", type=int, default=10, help="timed part of a run [default: 10]")
+    parser.add_argument("--tune-seconds", type=int, default=5, help="the same while trying settings [default: 5]")
     parser.add_argument("--tune", action="store_true", help="try settings again, though the best are known")
     parser.add_argument("--cores", help="cores to run on, as in 0,1 [default: all allowed]")
     parser.add_argument("--ours", action="append", default=[], metavar="KEY=ARGS",
@@ -142,8 +142,8 @@ def compare(args, chosen, paths, cores):
             try:
                 run = once(args, system, entry["settings"], paths, cores, args.seconds)
             except (measure.Failed, FileNotFoundError) as failure:
-                entry["skipped"] = ("this build does not know " + system.arguments
-                                    if getattr(failure, "refused", False) and not system.env else "it failed to run")
+                refused = getattr(failure, "refused", False) and system.arguments
+                entry["skipped"] = f"this build refuses `{system.arguments}`" if refused else "it failed to run"
                 say(f"round {turn + 1} {system.key}: SKIPPED, {entry['skipped']}: {failure}")
                 continue
             entry["runs"].append(run)
