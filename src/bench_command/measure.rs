@@ -259,7 +259,7 @@ impl Feed<'_> {
         while begun.elapsed() < WARM_UP {
             let spec = self.next(stretch);
             images += self.walk(spec)?;
-            stretch *= 2;
+            stretch = (stretch * 2).min(self.work.phase.plan.tickets());
         }
         Ok(images as f64 / begun.elapsed().as_secs_f64())
     }
