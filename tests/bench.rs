@@ -14,7 +14,7 @@ fn images_are_exact_and_the_hash_is_that_of_the_tickets() {
     let place = place();
     let bench = |words: &str| {
         place
-            .run(&format!("bench --data garden --images 150 --batch-size 16 --format json {words}"))
+            .run(&format!("bench --data garden --images 300 --batch-size 16 --format json {words}"))
             .expect_code(0)
             .json()
     };
@@ -32,7 +32,7 @@ fn images_are_exact_and_the_hash_is_that_of_the_tickets() {
     ] {
         let seen = bench(words);
         assert_eq!((&seen["images"], &seen["batch_hash"]), (&plain["images"], &plain["batch_hash"]), "{words}");
-        assert_eq!(seen["images"], 150, "{words}");
+        assert_eq!(seen["images"], 300, "{words}");
         assert_eq!(seen["ceiling_images_per_s"].is_null(), words.contains("--no-ceiling"), "{words}");
         assert!(seen["cpu_s_per_1000_images"].as_f64().is_some_and(|seconds| seconds > 0.0), "{words}");
         let (bottleneck, verdict) = (seen["bottleneck"].as_str(), seen["verdict"].as_str());

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use fastgarden_data::batch::Batch;
 use fastgarden_data::cache::Cache;
 use fastgarden_data::ceiling::{self, Looped};
 use fastgarden_data::failure::PipelineError;
@@ -17,8 +18,6 @@ use fastgarden_proto::observe::Snapshot;
 const SLICES: u64 = 5;
 /// How long the pipeline runs before anything is measured, at least.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// Batches below which a slice would say little.
-const SLICE_BATCHES_MIN: u64 = 4;
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -92,8 +91,9 @@ impl Measured {
 /// Measures the pipeline, and the bare loop with as many threads as it has decoders.
 pub fn measure(work: &Work, cache: Option<&Cache>, options: PipelineOptions) -> Result<Measured, PipelineError> {
     let decoders = options.decoders;
+    let margin = ((options.prefetch_batches + 2) * work.phase.batch_rows) as u64;
     let pipeline = Pipeline::start(options)?;
-    let mut feed = Feed { pipeline: &pipeline, work, next_seq: 0, first_batch: None };
+    let mut feed = Feed { pipeline: &pipeline, work, margin, next_seq: 0, first_batch: None };
     let images_before = if cache.is_some() { feed.epoch()? } else { 0 };
     let rate = feed.warm_up()?;
     let mut measured = Measured {
@@ -106,8 +106,10 @@ pub fn measure(work: &Work, cache: Option<&Cache>, options: PipelineOptions) -> 
         images_before,
         seen: nothing(),
     };
-    for images in slices(work.amount, rate, work.phase.batch_rows as u64) {
+    let mut left = Left::new(work.amount, rate, margin);
+    while let Some(images) = left.next_slice() {
         let slice = feed.slice(images)?;
+        left.took(&slice);
         measured.images += slice.images;
         measured.seconds += slice.seconds;
         measured.rates.push(slice.images as f64 / slice.seconds);
@@ -122,19 +124,44 @@ pub fn measure(work: &Work, cache: Option<&Cache>, options: PipelineOptions) -> 
     Ok(measured)
 }
 
-/// Images of each slice.
-fn slices(amount: Amount, rate: f64, batch_rows: u64) -> Vec<u64> {
-    let images = match amount {
-        Amount::Images(images) => images,
-        Amount::Time(time) => (rate * time.as_secs_f64()).ceil() as u64,
-    };
-    let count = (images / (SLICE_BATCHES_MIN * batch_rows)).clamp(1, SLICES);
-    let mut slices = vec![images / count; count as usize];
-    slices[0] = (images - images / count * (count - 1)).max(1);
-    slices
+/// What is still to be measured.
+struct Left {
+    amount: Amount,
+    slices: u64,
+    rate: f64,
 }
 
-/// A stretch of batches, without the time until the first.
+impl Left {
+    /// `rate` is a first guess. Few slices where there is little to measure: each costs two margins beside it.
+    fn new(amount: Amount, rate: f64, margin: u64) -> Self {
+        let images = match amount {
+            Amount::Images(images) => images,
+            Amount::Time(time) => (rate * time.as_secs_f64()) as u64,
+        };
+        Self { amount, slices: (images / (2 * margin)).clamp(1, SLICES), rate }
+    }
+
+    /// Images of the next slice.
+    fn next_slice(&self) -> Option<u64> {
+        let slices = (self.slices > 0).then_some(self.slices)?;
+        Some(match self.amount {
+            Amount::Images(images) => images.div_ceil(slices),
+            Amount::Time(time) => ((self.rate * time.as_secs_f64()) as u64 / slices).max(1),
+        })
+    }
+
+    /// What a slice has shown makes the next one fit the time.
+    fn took(&mut self, slice: &Slice) {
+        self.slices -= 1;
+        self.rate = slice.images as f64 / slice.seconds;
+        match &mut self.amount {
+            Amount::Images(images) => *images -= slice.images,
+            Amount::Time(time) => *time = time.saturating_sub(Duration::from_secs_f64(slice.seconds)),
+        }
+    }
+}
+
+/// A stretch of batches amid others.
 struct Slice {
     images: u64,
     seconds: f64,
@@ -143,47 +170,70 @@ struct Slice {
     to: Snapshot,
 }
 
+/// A moment, to measure from.
+struct Mark {
+    at: Instant,
+    cpu: Duration,
+    seen: Snapshot,
+}
+
 /// Walks the epoch over and over. Between slices the pipeline is empty and at rest.
 struct Feed<'a> {
     pipeline: &'a Pipeline,
     work: &'a Work,
+    /// Images that the pipeline works on at a time: so many pass before and after what is measured, so that it neither
+    /// begins with full slabs nor ends in an emptying pipeline.
+    margin: u64,
     next_seq: u64,
     first_batch: Option<Duration>,
 }
 
 impl Feed<'_> {
-    /// One batch that starts the clock, then exactly `images` (at least 1) images.
+    /// Exactly `images` (at least 1) images between two margins.
     fn slice(&mut self, images: u64) -> Result<Slice, PipelineError> {
-        let mut start: Option<(Instant, Duration, Snapshot)> = None;
-        let mut counted = 0;
+        let (mut before, mut counted) = (0, 0);
+        let (mut from, mut to): (Option<Mark>, Option<Mark>) = (None, None);
         loop {
-            let lead = if start.is_none() { self.work.phase.batch_rows as u64 } else { 0 };
-            let mut batches = self.pipeline.open(self.next(images - counted + lead))?;
+            // Quarantined rows, and the end of the epoch, leave images to be taken from the next one.
+            let wanted = self.margin.saturating_sub(before) + (images - counted) + self.margin;
+            let mut batches = self.pipeline.open(self.next(wanted))?;
             for batch in batches.by_ref() {
-                let mut batch = batch?;
-                batch.release_pixels();
-                let rows = batch.len() as u64;
-                batch.settle(Use::Trained);
-                match &start {
-                    Some(_) => counted += rows,
-                    None => {
-                        self.first_batch.get_or_insert_with(|| self.work.begun.elapsed());
-                        start = Some((Instant::now(), machine::process_cpu(), self.pipeline.observe()?));
+                let rows = self.consume(batch?);
+                if from.is_none() {
+                    before += rows;
+                    if before >= self.margin {
+                        from = Some(self.mark()?);
+                    }
+                } else if to.is_none() {
+                    counted += rows.min(images - counted);
+                    if counted == images {
+                        to = Some(self.mark()?);
                     }
                 }
-                if counted < images && !self.work.step.is_zero() {
+                if to.is_none() && !self.work.step.is_zero() {
                     std::thread::sleep(self.work.step);
                 }
             }
-            // Quarantined rows, and the end of the epoch, leave images to be taken from the next one.
-            if let Some((since, cpu_before, from)) = start.take_if(|_| counted >= images) {
-                let (seconds, cpu) = (since.elapsed().as_secs_f64(), machine::process_cpu() - cpu_before);
-                let to = self.pipeline.observe()?;
-                batches.finish()?;
-                return Ok(Slice { images: counted, seconds, cpu, from, to });
-            }
             batches.finish()?;
+            if let (Some(from), Some(to)) = (&mut from, &mut to) {
+                let seconds = (to.at - from.at).as_secs_f64().max(1e-9);
+                let (cpu, from, to) = (to.cpu - from.cpu, std::mem::take(&mut from.seen), std::mem::take(&mut to.seen));
+                return Ok(Slice { images, seconds, cpu, from, to });
+            }
         }
+    }
+
+    /// As a trainer does: the pixels leave at once. Returns the usable rows.
+    fn consume(&mut self, mut batch: Batch) -> u64 {
+        self.first_batch.get_or_insert_with(|| self.work.begun.elapsed());
+        batch.release_pixels();
+        let rows = batch.len() as u64;
+        batch.settle(Use::Trained);
+        rows
+    }
+
+    fn mark(&self) -> Result<Mark, PipelineError> {
+        Ok(Mark { at: Instant::now(), cpu: machine::process_cpu(), seen: self.pipeline.observe()? })
     }
 
     /// The next tickets of the walk, at most `most` and at most to the epoch's end.
@@ -200,29 +250,29 @@ impl Feed<'_> {
 
     /// A whole epoch, unmeasured.
     fn epoch(&mut self) -> Result<u64, PipelineError> {
+        self.walk(self.work.phase.clone())
+    }
+
+    /// Ever longer stretches until the pipeline has run for a while; images a second, counted from the start.
+    fn warm_up(&mut self) -> Result<f64, PipelineError> {
+        let (begun, mut images, mut stretch) = (Instant::now(), 0, self.work.phase.batch_rows as u64);
+        while begun.elapsed() < WARM_UP {
+            let spec = self.next(stretch);
+            images += self.walk(spec)?;
+            stretch = (stretch * 2).min(self.work.phase.plan.tickets());
+        }
+        Ok(images as f64 / begun.elapsed().as_secs_f64())
+    }
+
+    fn walk(&mut self, spec: PhaseSpec) -> Result<u64, PipelineError> {
         let mut images = 0;
-        let mut batches = self.pipeline.open(self.work.phase.clone())?;
+        let mut batches = self.pipeline.open(spec)?;
         for batch in batches.by_ref() {
-            let mut batch = batch?;
-            self.first_batch.get_or_insert_with(|| self.work.begun.elapsed());
-            images += batch.len() as u64;
-            batch.settle(Use::Trained);
+            images += self.consume(batch?);
+            std::thread::sleep(self.work.step);
         }
         batches.finish()?;
         Ok(images)
-    }
-
-    /// Ever longer slices until the pipeline has run for a while; images a second of the last.
-    fn warm_up(&mut self) -> Result<f64, PipelineError> {
-        let begun = Instant::now();
-        let mut images = self.work.phase.batch_rows as u64;
-        loop {
-            let slice = self.slice(images)?;
-            if begun.elapsed() >= WARM_UP {
-                return Ok(slice.images as f64 / slice.seconds);
-            }
-            images *= 2;
-        }
     }
 }
 
@@ -241,15 +291,29 @@ fn median(values: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
+    fn took(left: &mut Left, images: u64, seconds: f64) {
+        left.took(&Slice { images, seconds, cpu: Duration::ZERO, from: nothing(), to: nothing() });
+    }
+
     #[test]
     fn slices_hold_exactly_the_images_asked_for() {
-        for images in [1, 5, 64, 65, 256, 1_000, 12_753] {
-            let slices = slices(Amount::Images(images), 0.0, 64);
-            assert_eq!(slices.iter().sum::<u64>(), images);
-            assert!(slices.iter().all(|slice| *slice > 0) && slices.len() <= 5, "{slices:?}");
+        for (images, slices) in [(1, 1), (150, 1), (1_023, 1), (1_024, 2), (12_753, 5)] {
+            let mut left = Left::new(Amount::Images(images), 0.0, 256);
+            let mut sum = (0, 0);
+            while let Some(next) = left.next_slice() {
+                sum = (sum.0 + next, sum.1 + 1);
+                took(&mut left, next, 1.0);
+            }
+            assert_eq!(sum, (images, slices));
         }
-        assert_eq!(slices(Amount::Time(Duration::from_secs(5)), 1_000.0, 64), [1_000; 5]);
-        assert_eq!(slices(Amount::Time(Duration::from_secs(1)), 0.01, 64), [1]);
+    }
+
+    #[test]
+    fn a_wrong_first_guess_is_mended_by_the_first_slice() {
+        let mut left = Left::new(Amount::Time(Duration::from_secs(10)), 400.0, 256);
+        assert_eq!((left.slices, left.next_slice()), (5, Some(800)));
+        took(&mut left, 800, 1.0);
+        assert_eq!(left.next_slice(), Some(1_800), "nine seconds are left for four slices of 800 images a second");
     }
 
     #[test]

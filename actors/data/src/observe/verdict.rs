@@ -2,6 +2,7 @@
 //! Not here: measuring. Everything said is arithmetic on seconds of work per image, as the stages' meters have them.
 
 use super::Window;
+use crate::limits::CHUNK_ROWS_MAX;
 use crate::shared::StageName;
 
 /// A consumer that waits less than this share of its time is what limits.
@@ -142,14 +143,19 @@ impl Window<'_> {
         let cache = self.to.cache.as_ref().map(|cache| cache.mode.as_str());
         match StageName::ALL[stage] {
             StageName::Read => {
-                let needed = (Model { work_s: without_reading(model), ..*model }).rate_consumed() * model.work_s[READ];
-                let readers = needed.ceil().clamp(model.workers[READ] + 1.0, READERS_MAX);
+                let kept = Model { work_s: without_reading(model), ..*model };
+                let needed = (kept.rate_consumed() * model.work_s[READ]).ceil();
+                // A reader works on one chunk at a time, and no more chunks than there are credits for are under way.
+                let credits = self.to.count.map_or(0, |count| count.credits_free + count.credits_in_slabs);
+                let chunks = (credits / CHUNK_ROWS_MAX as u64) as f64;
+                let readers = needed.min(chunks).min(READERS_MAX);
                 let mut more = *model;
                 more.workers[READ] = readers;
-                remedies
-                    .push(format!("{readers} readers (--readers {readers}) would give {}", gained(model.gain(&more))));
+                if readers > model.workers[READ] {
+                    let gain = gained(model.gain(&more));
+                    remedies.push(format!("{readers} readers (--readers {readers}) would give {gain}"));
+                }
                 if cache.is_none() {
-                    let kept = Model { work_s: without_reading(model), ..*model };
                     remedies.push(format!("cache encoded would give about {}", gained(model.gain(&kept))));
                 }
             }

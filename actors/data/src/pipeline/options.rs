@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::Cache;
+use crate::limits::POOL_WORKERS_MAX;
 use crate::machine;
 use crate::sabotage::Sabotage;
 use crate::simd::Simd;
@@ -42,13 +43,34 @@ pub struct PipelineOptions {
     pub sabotage: Option<Arc<dyn Sabotage>>,
 }
 
+/// Cores whose decoders one reader, or one augmenter, serves with ease: from warm storage it reads and checks some
+/// 100,000 small images a second.
+const CORES_PER_HELPER: usize = 8;
+
+/// Pool sizes for a machine.
+#[derive(Debug, PartialEq, Eq)]
+struct Sizes {
+    readers: usize,
+    decoders: usize,
+    augmenters: usize,
+}
+
+impl Sizes {
+    /// A decoder a core; readers and augmenters hardly ever work.
+    fn for_cores(cores: usize) -> Self {
+        let helpers = cores.div_ceil(CORES_PER_HELPER);
+        Self { readers: helpers, decoders: cores.min(POOL_WORKERS_MAX), augmenters: helpers }
+    }
+}
+
 impl PipelineOptions {
     /// Settings that suit this machine, for batches of at most these dimensions.
     pub fn new(slab_bytes: usize, batch_rows_max: usize) -> Self {
+        let Sizes { readers, decoders, augmenters } = Sizes::for_cores(machine::cores());
         Self {
-            readers: 1,
-            decoders: machine::cores(),
-            augmenters: 1,
+            readers,
+            decoders,
+            augmenters,
             prefetch_batches: 2,
             slab_bytes,
             batch_rows_max,
@@ -61,5 +83,19 @@ impl PipelineOptions {
             simd: Simd::detect(),
             sabotage: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_grow_with_the_machine() {
+        let sizes = |cores| {
+            let Sizes { readers, decoders, augmenters } = Sizes::for_cores(cores);
+            (readers, decoders, augmenters)
+        };
+        assert_eq!([1, 2, 8, 9, 64].map(sizes), [(1, 1, 1), (1, 2, 1), (1, 8, 1), (2, 9, 2), (8, 64, 8)]);
     }
 }

@@ -1,6 +1,6 @@
 //! Sentences for windows that are made up: ten seconds, ten thousand images, two cores.
 
-use fastgarden_proto::observe::{Cache, CpuBudget, Snapshot};
+use fastgarden_proto::observe::{Cache, Count, CpuBudget, Snapshot};
 
 use super::*;
 use crate::observe::nothing;
@@ -8,6 +8,7 @@ use crate::observe::nothing;
 /// Workers and busy seconds of read, decode, augment and sequence; seconds that the consumer waits and works.
 fn seen(workers: [u32; 4], busy_s: [f64; 4], consumer: (f64, f64)) -> Snapshot {
     let mut seen = Snapshot { seconds: 10.0, consumer_wait_s: consumer.0, consumer_busy_s: consumer.1, ..nothing() };
+    seen.count = Some(Count { credits_free: 100, credits_in_slabs: 156, ..Count::default() });
     for (number, stage) in seen.stages.iter_mut().enumerate() {
         (stage.workers, stage.busy_s, stage.tickets) = (workers[number], busy_s[number], 10_000);
     }
@@ -44,6 +45,11 @@ fn slow_storage_wants_readers_or_a_cache() {
     let sentence = "read limits: 1 reader busy 100 %; 10 readers (--readers 10) would give 9.5×; cache encoded would \
                     give about 9.5×";
     assert_eq!(verdict(&seen), ("read", sentence.to_owned()));
+    // More readers than chunks under way would have nothing to do.
+    let few = Some(Count { credits_free: 64, ..Count::default() });
+    assert!(verdict(&Snapshot { count: few, ..seen.clone() }).1.contains("4 readers (--readers 4) would give 4.0×"));
+    let none = Some(Count { credits_free: 16, ..Count::default() });
+    assert!(!verdict(&Snapshot { count: none, ..seen }).1.contains("--readers"));
 }
 
 #[test]
