@@ -6,6 +6,7 @@
 //! building decoder tables for images that are refused.
 
 pub mod planes;
+pub(crate) mod rgb;
 mod huffman;
 mod inverse_dct;
 

@@ -4,6 +4,7 @@
 use crate::fault::{BadBytes, FaultKind};
 use crate::geometry::{CropBox, Size};
 use crate::jpeg::planes::{PlanarPicture, PlanesReader};
+use crate::jpeg::rgb::RgbMaker;
 use crate::limits;
 use crate::resample::ResamplePath;
 use crate::simd::Simd;
@@ -102,11 +103,10 @@ impl Header {
 /// [`limits::DECODE_BUFFER_KEPT_BYTES_MAX`] each. A panic inside a decoder leaves it usable.
 pub struct ImageDecoder {
     mode: DecodeMode,
-    simd: Simd,
     pixels: Vec<u8>,
     upright: Vec<u8>,
-    /// Made when planes are first asked for.
-    planes: Option<Box<PlanesReader>>,
+    planes: PlanesReader,
+    rgb: RgbMaker,
 }
 
 impl ImageDecoder {
@@ -117,13 +117,30 @@ impl ImageDecoder {
 
     /// The same with given instructions for reading planes; the samples don't depend on them.
     pub fn with_simd(mode: DecodeMode, simd: Simd) -> Self {
-        Self { mode, simd, pixels: Vec::new(), upright: Vec::new(), planes: None }
+        Self {
+            mode,
+            pixels: Vec::new(),
+            upright: Vec::new(),
+            planes: PlanesReader::new(simd),
+            rgb: RgbMaker::new(simd),
+        }
     }
 
-    /// Decodes an image for a resample path: planes where the path wants them and they can be had, right wherever the box
-    /// that `needed` gives for the image's size lies on them; else the upright picture. Progressive JPEGs, those to be
-    /// turned, CMYK ones, PNGs and so on have no planes, nor has anything damaged: [`ImageDecoder::decode`] has the last
-    /// word on that.
+    /// Decodes a JPEG or PNG and turns it upright. What was decoded depends on the bytes alone, never on images before.
+    ///
+    /// # Errors
+    /// `NotAnImage`, `ImageTooLarge` (from the headers, before any pixel), `UnsupportedImage` or `DamagedImage`.
+    pub fn decode(&mut self, encoded: &[u8]) -> Result<Picture<'_>, BadBytes> {
+        match self.decode_for(ResamplePath::Pil, encoded, Size::whole)? {
+            Decoded::Rgb(picture) => Ok(picture),
+            Decoded::Planar(_) => unreachable!("that path makes pixels of everything"),
+        }
+    }
+
+    /// Decodes an image for a resample path, right wherever the box that `needed` gives for the image's size lies on it.
+    ///
+    /// Baseline JPEGs are read by our own reader of planes: to the bit what libjpeg-turbo makes of them, on the path that
+    /// makes pixels. Whatever that reader does not take is zune-jpeg's, which has the last word on what is damaged.
     ///
     /// # Errors
     /// As for [`ImageDecoder::decode`].
@@ -133,21 +150,6 @@ impl ImageDecoder {
         encoded: &[u8],
         needed: impl FnOnce(Size) -> CropBox,
     ) -> Result<Decoded<'_>, BadBytes> {
-        if let (ResamplePath::Planar, Header::Jpeg(header)) = (path, Header::read(encoded)?) {
-            let simd = self.simd;
-            let planes = self.planes.get_or_insert_with(|| Box::new(PlanesReader::new(simd)));
-            if planes.read(encoded, &header, needed(header.size)) {
-                return Ok(Decoded::Planar(self.planes.as_ref().expect("just used").picture()));
-            }
-        }
-        self.decode(encoded).map(Decoded::Rgb)
-    }
-
-    /// Decodes a JPEG or PNG and turns it upright. What was decoded depends on the bytes alone, never on images before.
-    ///
-    /// # Errors
-    /// `NotAnImage`, `ImageTooLarge` (from the headers, before any pixel), `UnsupportedImage` or `DamagedImage`.
-    pub fn decode(&mut self, encoded: &[u8]) -> Result<Picture<'_>, BadBytes> {
         for buffer in [&mut self.pixels, &mut self.upright] {
             if buffer.capacity() > limits::DECODE_BUFFER_KEPT_BYTES_MAX {
                 *buffer = Vec::new();
@@ -158,15 +160,26 @@ impl ImageDecoder {
         match &header {
             Header::Png(header) => png_image::decode(encoded, header, self.mode, &mut self.pixels)?,
             Header::Jpeg(header) => {
-                jpeg::decode(encoded, header, self.mode, &mut self.pixels)?;
-                if header.orientation != Default::default() {
+                let is_upright = header.orientation == Default::default();
+                let needed = if is_upright { needed(size) } else { header.size.whole() };
+                if self.planes.read(encoded, header, needed) {
+                    let planes = self.planes.picture();
+                    if path == ResamplePath::Planar && is_upright {
+                        return Ok(Decoded::Planar(planes));
+                    }
+                    self.pixels.resize(size.px() as usize * 3, 0);
+                    self.rgb.write(&planes, needed, &mut self.pixels);
+                } else {
+                    jpeg::decode(encoded, header, self.mode, &mut self.pixels)?;
+                }
+                if !is_upright {
                     self.upright.resize(self.pixels.len(), 0);
                     header.orientation.turn(&self.pixels, header.size, &mut self.upright);
-                    return Ok(Picture { size, pixels: &self.upright });
+                    return Ok(Decoded::Rgb(Picture { size, pixels: &self.upright }));
                 }
             }
         }
-        Ok(Picture { size, pixels: &self.pixels })
+        Ok(Decoded::Rgb(Picture { size, pixels: &self.pixels }))
     }
 
     /// Reads the headers only.

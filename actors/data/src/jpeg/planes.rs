@@ -1,6 +1,6 @@
 //! Baseline JPEG → its planes as stored (luma, and chroma at its own resolution), only as far as a crop needs them.
-//! Not here: colours and sizes (see `planar`). Not for: progressive, arithmetic, 4-component or RGB-coded images, or
-//! images to be turned: whatever this does not take is left to zune-jpeg, which has the last word on what is damaged.
+//! Not here: colours and sizes (see `rgb`, `planar`). Not for: progressive, arithmetic, 4-component or RGB-coded images:
+//! whatever this does not take is left to zune-jpeg, which has the last word on what is damaged.
 //!
 //! Bits are read to the end whatever the crop, so that damage is found wherever it is; only the inverse cosine transform
 //! of blocks outside the crop is left out.
@@ -28,7 +28,7 @@ pub struct Plane<'a> {
     pub samples: &'a [u8],
 }
 
-/// An upright image in YCbCr as JFIF defines it, or in grey.
+/// An image in YCbCr as JFIF defines it, or in grey.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanarPicture<'a> {
     /// Of the image.
@@ -39,6 +39,14 @@ pub struct PlanarPicture<'a> {
     pub chroma: Option<[Plane<'a>; 2]>,
     /// Pixels across and down that a chroma sample stands for: 1, 2 or 4.
     pub subsampling: (u32, u32),
+}
+
+impl<'a> Plane<'a> {
+    /// One row, from its first sample on.
+    #[inline(always)]
+    pub fn row(&self, y: u32) -> &'a [u8] {
+        &self.samples[y as usize * self.stride..][..self.size.width as usize]
+    }
 }
 
 impl<'a> PlanarPicture<'a> {
@@ -57,6 +65,12 @@ fn chroma_box(pixels: CropBox, (across, down): (u32, u32)) -> CropBox {
     let (x, y) = (pixels.x / across, pixels.y / down);
     let (right, bottom) = ((pixels.x + pixels.width).div_ceil(across), (pixels.y + pixels.height).div_ceil(down));
     CropBox { x, y, width: right - x, height: bottom - y }
+}
+
+/// A box and one sample more each way, as upsampling wants them; perhaps beyond the plane's right and bottom edges.
+fn with_neighbours(part: CropBox) -> CropBox {
+    let (x, y) = (part.x.saturating_sub(1), part.y.saturating_sub(1));
+    CropBox { x, y, width: part.x + part.width + 1 - x, height: part.y + part.height + 1 - y }
 }
 
 /// One component as the frame and scan headers describe it.
@@ -118,7 +132,6 @@ impl PlanesReader {
             }
         }
         !header.progressive
-            && header.orientation == Default::default()
             && self.read_tables(bytes, header).is_some()
             && self.lay_out(header.size, needed).is_some()
             && match self.simd {
@@ -241,7 +254,7 @@ impl PlanesReader {
         let subsampling = (across as u32, down as u32);
         let units = ((size.width as usize).div_ceil(SIDE * across), (size.height as usize).div_ceil(SIDE * down));
         for (number, (component, plane)) in self.components.iter_mut().zip(&mut self.planes).enumerate() {
-            let part = if number == 0 { needed } else { chroma_box(needed, subsampling) };
+            let part = if number == 0 { needed } else { with_neighbours(chroma_box(needed, subsampling)) };
             component.plane_blocks = (units.0 * component.blocks.0, units.1 * component.blocks.1);
             component.needed = [
                 part.x as usize / SIDE,

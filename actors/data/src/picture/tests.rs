@@ -65,7 +65,9 @@ fn every_kind_of_jpeg_looks_as_pillow_shows_it() {
         let mean = differences().sum::<f64>() / expected.len() as f64;
         let most = differences().fold(0.0, f64::max);
         eprintln!("{name}: mean {mean:.3}, most {most}");
-        assert!(mean <= 1.0, "{name}: mean {mean}, most {most}");
+        // zune-jpeg reads these; of all others, no byte differs.
+        let by_zune = ["progressive", "cmyk", "ycck", "rgb"].iter().any(|kind| name.contains(kind));
+        assert!(if by_zune { mean <= 1.0 } else { most == 0.0 }, "{name}: mean {mean}, most {most}");
     }
 }
 

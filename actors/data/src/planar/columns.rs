@@ -196,6 +196,7 @@ mod avx2 {
         BLUE_OF_CB, CHANNELS, CHROMA_ZERO, Columns, GREEN_OF_CB, GREEN_OF_CR, GROUP, Group, RED_OF_CR, SAMPLE_BITS,
         WEIGHT_BITS,
     };
+    use crate::simd::interleaved;
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
@@ -234,42 +235,5 @@ mod avx2 {
         let rounding = _mm256_set1_epi16(1 << (SAMPLE_BITS - 1));
         let values = _mm256_srai_epi16::<{ SAMPLE_BITS as i32 }>(_mm256_add_epi16(values, rounding));
         _mm_packus_epi16(_mm256_castsi256_si128(values), _mm256_extracti128_si256::<1>(values))
-    }
-
-    /// Sixteen reds, greens and blues as pixels. Of each third of the output, every colour gives what falls into it.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn interleaved(red: __m128i, green: __m128i, blue: __m128i) -> [u8; GROUP * CHANNELS] {
-        const __: i8 = -1;
-        let third = |r, g, b| {
-            _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(red, r), _mm_shuffle_epi8(green, g)), _mm_shuffle_epi8(blue, b))
-        };
-        let first = third(
-            _mm_setr_epi8(0, __, __, 1, __, __, 2, __, __, 3, __, __, 4, __, __, 5),
-            _mm_setr_epi8(__, 0, __, __, 1, __, __, 2, __, __, 3, __, __, 4, __, __),
-            _mm_setr_epi8(__, __, 0, __, __, 1, __, __, 2, __, __, 3, __, __, 4, __),
-        );
-        let second = third(
-            _mm_setr_epi8(__, __, 6, __, __, 7, __, __, 8, __, __, 9, __, __, 10, __),
-            _mm_setr_epi8(5, __, __, 6, __, __, 7, __, __, 8, __, __, 9, __, __, 10),
-            _mm_setr_epi8(__, 5, __, __, 6, __, __, 7, __, __, 8, __, __, 9, __, __),
-        );
-        let last = third(
-            _mm_setr_epi8(__, 11, __, __, 12, __, __, 13, __, __, 14, __, __, 15, __, __),
-            _mm_setr_epi8(__, __, 11, __, __, 12, __, __, 13, __, __, 14, __, __, 15, __),
-            _mm_setr_epi8(10, __, __, 11, __, __, 12, __, __, 13, __, __, 14, __, __, 15),
-        );
-        let mut out = [0; GROUP * CHANNELS];
-        for (out, third) in out.as_chunks_mut::<8>().0.iter_mut().zip([
-            _mm_extract_epi64::<0>(first),
-            _mm_extract_epi64::<1>(first),
-            _mm_extract_epi64::<0>(second),
-            _mm_extract_epi64::<1>(second),
-            _mm_extract_epi64::<0>(last),
-            _mm_extract_epi64::<1>(last),
-        ]) {
-            *out = third.to_le_bytes();
-        }
-        out
     }
 }

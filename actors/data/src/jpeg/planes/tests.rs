@@ -60,7 +60,7 @@ fn by_zune(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn baseline_images_are_taken_and_the_others_left() {
     for (name, bytes) in JPEGS {
-        let left = ["progressive", "cmyk", "ycck", "rgb", "turn"].iter().any(|kind| name.contains(kind));
+        let left = ["progressive", "cmyk", "ycck", "rgb"].iter().any(|kind| name.contains(kind));
         assert_eq!(read_whole(bytes).is_none(), left, "{name}");
     }
 }
