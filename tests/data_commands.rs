@@ -265,7 +265,7 @@ fn recomputed_hash(place: &Place, folder: &str, batch_rows: usize) -> String {
                     let (pixels, label) = rows.next().unwrap();
                     assert_eq!(ticket["class"].as_i64().unwrap().to_le_bytes(), label);
                     chain.extend(label);
-                    chain.extend(xxhash_rust::xxh3::xxh3_64(pixels).to_le_bytes());
+                    chain.extend(twox_hash::XxHash3_64::oneshot(pixels).to_le_bytes());
                 }
             }
         }

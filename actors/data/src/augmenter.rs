@@ -1,7 +1,7 @@
 //! Photometric augmentation on the CPU: brightness and contrast, in the row, in 8 bits.
 //! Not here: geometry (the decoder crops) or anything on the device.
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::chunk::{Chunk, RowState};
 use crate::failure::PipelineError;
@@ -41,7 +41,7 @@ impl StageWork for Augmenter {
 pub fn seal(chunk: &mut Chunk, row: usize) {
     if chunk.phase.spec.hash_rows {
         for view in 0..chunk.phase.spec.views.len() {
-            chunk.rows[row].hashes[view] = xxh3_64(chunk.slab_rows.view_mut(row, view));
+            chunk.rows[row].hashes[view] = XxHash3_64::oneshot(chunk.slab_rows.view_mut(row, view));
         }
     }
     chunk.rows[row].state = RowState::Ready;

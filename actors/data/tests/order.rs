@@ -158,7 +158,7 @@ proptest! {
         prop_assert_ne!(&expected[0], &expected[1], "the paths differ in their bits");
         // About every eighth row is late, at a stage and by a time that differ from case to case.
         let late = move |stage: StageName, record: u32| {
-            let dice = xxhash_rust::xxh3::xxh3_64(&[delays, record, stage as u32].map(u32::to_le_bytes).concat());
+            let dice = twox_hash::XxHash3_64::oneshot(&[delays, record, stage as u32].map(u32::to_le_bytes).concat());
             dice.is_multiple_of(8).then_some(Trouble::Slow(dice >> 8 & 1))
         };
         let pipeline = Pipeline::start(PipelineOptions {

@@ -21,6 +21,14 @@ const ZIGZAG: [u8; 64] = [
     47, 55, 62, 63,
 ];
 
+/// Where each coefficient, in coded order, lies in a block row by row, and what it is to be multiplied by.
+pub type Quantisation = [(u8, i16); 64];
+
+/// A quantisation table from its steps in coded order.
+pub fn quantisation(steps: &[u8; 64]) -> Quantisation {
+    std::array::from_fn(|i| (ZIGZAG[i], i16::from(steps[i])))
+}
+
 /// The coefficients of a block, row by row, and how many of them (in coded order) may differ from zero.
 pub struct Block {
     /// Dequantised coefficients.
@@ -222,25 +230,28 @@ impl<'a> BitReader<'a> {
     pub fn read_block(
         &mut self,
         (dc, ac): (&HuffmanTable, &HuffmanTable),
-        quantisation: &[i16; 64],
+        quantisation: &Quantisation,
         mean: &mut i32,
-    ) -> Option<Block> {
-        let mut block = Block { coefficients: [0; 64], coded: 1 };
+        block: &mut Block,
+    ) -> Option<()> {
+        *block = Block { coefficients: [0; 64], coded: 1 };
         let (_, difference) = self.run_and_value(dc)?;
         *mean = mean.wrapping_add(difference);
-        block.coefficients[0] = (*mean as i16).wrapping_mul(quantisation[0]);
+        block.coefficients[0] = (*mean as i16).wrapping_mul(quantisation[0].1);
         let mut next = 1;
-        while next < 64 {
+        loop {
             let (run, value) = self.run_and_value(ac)?;
             next += run as usize;
-            if next > 63 {
-                return (run == RUN_END).then_some(block);
-            }
-            block.coefficients[usize::from(ZIGZAG[next]) & 63] = (value as i16).wrapping_mul(quantisation[next]);
+            let Some(&(place, step)) = quantisation.get(next) else {
+                return (run == RUN_END).then_some(());
+            };
+            block.coefficients[usize::from(place) & 63] = (value as i16).wrapping_mul(step);
             next += 1;
             block.coded = next;
+            if next == 64 {
+                return Some(());
+            }
         }
-        Some(block)
     }
 
     /// [`BitReader::read_block`] without keeping anything but the mean.
@@ -249,13 +260,12 @@ impl<'a> BitReader<'a> {
         let (_, difference) = self.run_and_value(dc)?;
         *mean = mean.wrapping_add(difference);
         let mut next = 1;
-        while next < 64 {
+        loop {
             let (run, _) = self.run_and_value(ac)?;
             next += run as usize + 1;
-            if next > 64 {
-                return (run == RUN_END).then_some(());
+            if next >= 64 {
+                return (next == 64 || run == RUN_END).then_some(());
             }
         }
-        Some(())
     }
 }

@@ -5,7 +5,7 @@
 //! Bits are read to the end whatever the crop, so that damage is found wherever it is; only the inverse cosine transform
 //! of blocks outside the crop is left out.
 
-use super::huffman::{BitReader, Class, HuffmanTable};
+use super::huffman::{BitReader, Block, Class, HuffmanTable, Quantisation, quantisation};
 use super::{APP14, DHT, DQT, DRI, EOI, JpegHeader, RST_FIRST, SOF_EXTENDED, SOS, inverse_dct, next_segment};
 use crate::geometry::{CropBox, Size};
 use crate::limits;
@@ -95,8 +95,7 @@ pub struct PlanesReader {
     size: Size,
     dc: [HuffmanTable; TABLES],
     ac: [HuffmanTable; TABLES],
-    /// In coded order.
-    quantisation: [[i16; 64]; TABLES],
+    quantisation: [Quantisation; TABLES],
     /// Which tables this image has defined: quantisation, DC, AC.
     defined: [[bool; TABLES]; 3],
     components: Vec<Component>,
@@ -114,7 +113,7 @@ impl PlanesReader {
             size: Size { width: 0, height: 0 },
             dc: std::array::from_fn(|_| HuffmanTable::new(Class::Dc)),
             ac: std::array::from_fn(|_| HuffmanTable::new(Class::Ac)),
-            quantisation: [[0; 64]; TABLES],
+            quantisation: [[(0, 0); 64]; TABLES],
             defined: [[false; TABLES]; 3],
             components: Vec::new(),
             restart_interval: 0,
@@ -188,7 +187,7 @@ impl PlanesReader {
             // Upper half: 0 for 8 bits a value, the only form a baseline image has.
             let number = usize::from(name);
             let (values, rest) = rest.split_first_chunk::<64>()?;
-            *self.quantisation.get_mut(number)? = values.map(i16::from);
+            *self.quantisation.get_mut(number)? = quantisation(values);
             self.defined[0][number] = true;
             segment = rest;
         }
@@ -310,6 +309,7 @@ impl PlanesReader {
         let Self { simd, dc, ac, quantisation, components, planes, .. } = self;
         let mut reader = BitReader::new(coded);
         let mut means = [0; COMPONENTS_MAX];
+        let mut block = Block { coefficients: [0; 64], coded: 1 };
         let (mut column, mut row) = (units.start % units_across, units.start / units_across);
         for _ in units {
             for ((component, plane), mean) in components.iter().zip(&mut *planes).zip(&mut means) {
@@ -321,7 +321,8 @@ impl PlanesReader {
                     for across in 0..component.blocks.0 {
                         let x = column * component.blocks.0 + across;
                         if (left..right).contains(&x) && (top..bottom).contains(&y) {
-                            let block = reader.read_block(tables, &quantisation[component.quantisation], mean)?;
+                            let steps = &quantisation[component.quantisation];
+                            reader.read_block(tables, steps, mean, &mut block)?;
                             let place = &mut plane[(y * stride + x) * SIDE..];
                             inverse_dct::write_samples(*simd, &block, place, stride);
                         } else {

@@ -37,8 +37,13 @@ impl RgbMaker {
         Self { simd, ..Self::default() }
     }
 
-    /// Writes the pixels of a part into `pixels`, which is as large as the whole picture; the others stay as they are.
+    /// Writes the pixels of a part into `pixels`, which is as large as the whole picture; what the others are does not
+    /// matter.
     pub fn write(&mut self, picture: &PlanarPicture<'_>, part: CropBox, pixels: &mut [u8]) {
+        // Whole groups as far as there are any: the rest of a row takes longer than they do.
+        let group = GROUP as u32;
+        let (x, right) = (part.x / group * group, (part.x + part.width).next_multiple_of(group));
+        let part = CropBox { x, width: right.min(picture.size.width) - x, ..part };
         match self.simd {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
