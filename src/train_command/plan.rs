@@ -13,6 +13,7 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
+use fastgarden_train::net::stem::StemSpec;
 use fastgarden_train::net::xresnet::XResNetSpec;
 use fastgarden_train::optimizer::{AdamWOptions, SgdOptions};
 use fastgarden_train::schedule::Schedule;
@@ -21,7 +22,7 @@ use tch::Device;
 
 use crate::data_set;
 use crate::exit::Failure;
-use crate::recipe::{self, Net, Optimizer, OptimizerState, Recipe};
+use crate::recipe::{self, Block, Net, Optimizer, OptimizerState, Recipe};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
@@ -254,12 +255,13 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
 
 /// The net of a recipe.
 pub fn net(net: &Net) -> XResNetSpec {
-    XResNetSpec {
-        stem_widths: net.stem_widths.map(i64::from),
-        layers: net.layers.iter().map(|&blocks| i64::from(blocks)).collect(),
-        expansion: i64::from(net.block.expansion()),
-        outputs: i64::from(net.outputs),
-    }
+    let outputs = i64::from(net.outputs);
+    let like = match net.block {
+        Block::Basic => XResNetSpec::xresnet18(outputs),
+        Block::Bottleneck => XResNetSpec::xresnet50(outputs),
+    };
+    let stem = StemSpec::new("conv", net.stem_widths.map(i64::from));
+    XResNetSpec { stem, layers: net.layers.map(i64::from), ..like }
 }
 
 fn optimizer(optimizer: &Optimizer) -> OptimizerSpec {
