@@ -23,6 +23,8 @@ static GENERATOR: Mutex<()> = Mutex::new(());
 fn seeded_net(seed: i64, outputs: i64) -> XResNet {
     let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(seed);
+    // A net this small is slower on several threads, most of all beside other tests.
+    tch::set_num_threads(1);
     let plain = XResNetSpec::xresnet18(outputs);
     let stem = StemSpec { freeze_after: [1, 0, 0], ..StemSpec::new("deconv", [4, 4, 8]) };
     let spec = XResNetSpec { stem, layers: [1; 4], self_attention: Some(0), ..plain };

@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::Layer;
 use super::activation::Activation;
 use super::mixed_conv::MixedConv;
+use super::precision::of_kind_of;
 use crate::state::StateBuilder;
 
 /// Share of the batch's statistics in the running ones (PyTorch's convention).
@@ -72,7 +73,8 @@ impl Conv2d {
 impl Layer for Conv2d {
     fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
         let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
-        x.conv2d(&self.weight, self.bias.as_ref(), stride, padding, [1, 1], self.groups)
+        let bias = self.bias.as_ref().map(|bias| of_kind_of(bias, x));
+        x.conv2d(&of_kind_of(&self.weight, x), bias, stride, padding, [1, 1], self.groups)
     }
 }
 

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::Layer;
 use super::activation::Activation;
 use super::conv_layer::{default_uniform, zeros};
-use super::precision::{in_full_precision, widened};
+use super::precision::{in_full_precision, of_kind_of, widened};
 use crate::state::StateBuilder;
 
 /// Added to the covariance's diagonal.
@@ -221,7 +221,7 @@ impl Layer for FastDeconv {
             self.fold(&mean, &deconv)
         });
         let (stride, padding) = ([self.spec.stride; 2], [(self.spec.kernel - 1) / 2; 2]);
-        x.conv2d(&weight, Some(&bias), stride, padding, [1, 1], groups)
+        x.conv2d(&of_kind_of(&weight, x), Some(of_kind_of(&bias, x)), stride, padding, [1, 1], groups)
     }
 }
 
@@ -241,5 +241,77 @@ impl DeconvLayer {
 impl Layer for DeconvLayer {
     fn forward(&self, x: &Tensor, train: bool) -> Tensor {
         self.activation.apply(self.deconv.forward(x, train))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::StateDict;
+
+    fn build(spec: &DeconvSpec) -> (FastDeconv, StateDict) {
+        let mut state = StateBuilder::new(Device::Cpu, Kind::Double);
+        let layer = FastDeconv::new(&mut state, spec);
+        (layer, state.finish())
+    }
+
+    fn images(channels: i64) -> Tensor {
+        Tensor::rand([3, channels, 11, 14], (Kind::Double, Device::Cpu))
+    }
+
+    fn tensor(state: &StateDict, key: &str) -> Tensor {
+        state.get(key).expect(key).tensor.detach()
+    }
+
+    #[test]
+    fn blocks_are_the_greatest_common_divisor_with_64() {
+        let block = |channels, groups| DeconvSpec { groups, ..DeconvSpec::new(channels, 4, 3, 1) }.block();
+        assert_eq!([3, 63, 64, 96, 128, 144, 65].map(|channels| block(channels, 1)), [3, 63, 64, 32, 64, 16, 1]);
+        assert_eq!((block(64, 4), block(512, 2)), (16, 256));
+    }
+
+    #[test]
+    fn groups_are_deconvolutions_side_by_side() {
+        for (kernel, stride) in [(3, 1), (3, 2), (1, 1), (5, 2)] {
+            let grouped_spec = DeconvSpec { groups: 2, ..DeconvSpec::new(6, 4, kernel, stride) };
+            let (grouped, grouped_state) = build(&grouped_spec);
+            let x = images(6);
+            let out = grouped.forward(&x, true);
+            let evaluated = grouped.forward(&x, false);
+            let mean = tensor(&grouped_state, "running_mean").view([2, -1]);
+            let deconv = tensor(&grouped_state, "running_deconv");
+            for group in 0..2 {
+                let (single, state) = build(&DeconvSpec::new(3, 2, kernel, stride));
+                {
+                    let _guard = tch::no_grad_guard();
+                    let weight = tensor(&grouped_state, "weight").narrow(0, 2 * group, 2);
+                    state.get("weight").expect("weight").tensor.shallow_clone().copy_(&weight);
+                }
+                let x = x.narrow(1, 3 * group, 3);
+                let same = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-10, 1e-12, false);
+                let what = format!("group {group}, kernel {kernel}, stride {stride}");
+                assert!(same(&single.forward(&x, true), &out.narrow(1, 2 * group, 2)), "{what}");
+                assert!(same(&tensor(&state, "running_mean"), &mean.get(group)), "{what}");
+                assert!(same(&tensor(&state, "running_deconv"), &deconv.get(group)), "{what}");
+                assert!(same(&single.forward(&x, false), &evaluated.narrow(1, 2 * group, 2)), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_iterations_whiten_fully_and_five_do_not() {
+        let left_over = |iterations| {
+            let (layer, _) = build(&DeconvSpec { iterations, ..DeconvSpec::new(3, 4, 3, 1) });
+            // Neighbours alike, as in a picture: small eigenvalues, which take iterations.
+            let x = images(3).avg_pool2d([3, 3], [1, 1], [1, 1], false, true, None);
+            let (_, deconv) = layer.measure(&x);
+            let samples = layer.samples(&x);
+            let centred = &samples - samples.mean_dim([2_i64].as_slice(), true, None);
+            let covariance =
+                centred.bmm(&centred.transpose(1, 2)) / centred.size()[2] as f64 + &layer.identity * EPSILON;
+            (deconv.bmm(&covariance).bmm(&deconv) - &layer.identity).norm().double_value(&[])
+        };
+        assert!(left_over(40) < 1e-6, "{}", left_over(40));
+        assert!(left_over(ITERATIONS) > 0.1, "{}", left_over(ITERATIONS));
     }
 }

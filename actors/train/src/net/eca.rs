@@ -7,6 +7,7 @@ use super::Layer;
 use super::attention::AttentionMaker;
 use super::conv_layer::default_uniform;
 use super::part::Part;
+use super::precision::of_kind_of;
 use crate::state::StateBuilder;
 
 /// `attention = "eca"`
@@ -35,7 +36,7 @@ impl Layer for Eca {
     fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
         let means = x.adaptive_avg_pool2d([1, 1]).flatten(2, -1).transpose(1, 2);
         let padding = [(self.weight.size()[2] - 1) / 2];
-        let scales = means.conv1d(&self.weight, None::<&Tensor>, [1], padding, [1], 1).sigmoid();
+        let scales = means.conv1d(&of_kind_of(&self.weight, x), None::<&Tensor>, [1], padding, [1], 1).sigmoid();
         x * scales.transpose(1, 2).unsqueeze(-1)
     }
 }

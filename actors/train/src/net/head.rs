@@ -5,6 +5,7 @@ use tch::Tensor;
 use super::Layer;
 use super::conv_layer::{kaiming_normal, zeros};
 use super::pool::global_average_pool;
+use super::precision::of_kind_of;
 use crate::state::StateBuilder;
 
 /// `[N, C, H, W]` → `[N, outputs]`.
@@ -25,6 +26,6 @@ impl LinearHead {
 
 impl Layer for LinearHead {
     fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
-        global_average_pool(x).linear(&self.weight, Some(&self.bias))
+        global_average_pool(x).linear(&of_kind_of(&self.weight, x), Some(&of_kind_of(&self.bias, x)))
     }
 }

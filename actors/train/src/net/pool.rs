@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::Layer;
 use super::part::Part;
+use super::precision::of_kind_of;
 use crate::state::StateBuilder;
 
 /// How a pooling between stem and body is made, for `[N, channels, H, W]`.
@@ -101,7 +102,8 @@ impl Layer for MaxBlur {
             Border::Reflect(width) => (x.reflection_pad2d([width; 4]), 0),
             Border::Zero(width) => (x, width),
         };
-        x.conv2d(&self.filter, None::<&Tensor>, [2, 2], [padding; 2], [1, 1], self.filter.size()[0])
+        let filter = of_kind_of(&self.filter, &x);
+        x.conv2d(&filter, None::<&Tensor>, [2, 2], [padding; 2], [1, 1], filter.size()[0])
     }
 }
 
@@ -113,4 +115,65 @@ pub(crate) fn average_pool_shortcut(x: &Tensor, stride: i64) -> Tensor {
 /// `[N, C, H, W]` → `[N, C]`, the mean over all positions.
 pub(crate) fn global_average_pool(x: &Tensor) -> Tensor {
     x.adaptive_avg_pool2d([1, 1]).flatten(1, -1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::part::find;
+
+    /// The value at (y, x) of a map, by the definition of a pooling.
+    type Definition = fn(&dyn Fn(i64, i64) -> f64, i64, i64) -> f64;
+
+    const TAPS: [f64; 3] = [0.25, 0.5, 0.25];
+    const SIDE: i64 = 9;
+
+    /// Index -1 is 1, and SIDE is SIDE - 2.
+    fn reflected(index: i64) -> i64 {
+        SIDE - 1 - (SIDE - 1 - index.abs()).abs()
+    }
+
+    fn blurred(at: impl Fn(i64, i64) -> f64, y: i64, x: i64) -> f64 {
+        let taps = (0..3).flat_map(|dy| (0..3).map(move |dx| (dy, dx)));
+        taps.map(|(dy, dx)| TAPS[dy as usize] * TAPS[dx as usize] * at(2 * y + dy - 1, 2 * x + dx - 1)).sum()
+    }
+
+    fn largest(
+        map: &dyn Fn(i64, i64) -> f64,
+        ys: std::ops::RangeInclusive<i64>,
+        xs: std::ops::RangeInclusive<i64>,
+    ) -> f64 {
+        let inside = |index: &i64| (0..SIDE).contains(index);
+        let values = ys.filter(inside).flat_map(|y| xs.clone().filter(inside).map(move |x| map(y, x)));
+        values.fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    #[test]
+    fn the_poolings_of_today_are_as_they_are_defined() {
+        let max_blur: Definition = |map, y, x| {
+            let centred = |y: i64, x: i64| largest(map, y - 1..=y + 1, x - 1..=x + 1);
+            blurred(|y, x| centred(reflected(y), reflected(x)), y, x)
+        };
+        let max_blur_kornia: Definition = |map, y, x| {
+            // The map of maxima is one row and column smaller, and stands in zeros.
+            let inside = |index| (0..SIDE - 1).contains(&index);
+            let corner = |y, x| if inside(y) && inside(x) { largest(map, y..=y + 1, x..=x + 1) } else { 0.0 };
+            blurred(corner, y, x)
+        };
+        let values =
+            Tensor::arange(2 * SIDE * SIDE, (Kind::Double, Device::Cpu)).square().sin().view([1, 2, SIDE, SIDE]);
+        for (name, side, definition) in [("max_blur", 5, max_blur), ("max_blur_kornia", 4, max_blur_kornia)] {
+            let mut state = StateBuilder::new(Device::Cpu, Kind::Double);
+            let pool = find(POOLS, "pool", name).expect("a pooling").make.build(&mut state, 2);
+            let out = pool.forward(&values, true);
+            assert_eq!(out.size(), [1, 2, side, side], "{name}");
+            for channel in 0..2 {
+                let map = |y, x| values.double_value(&[0, channel, y, x]);
+                for (y, x) in [(0, 0), (0, 2), (1, 1), (2, 3), (side - 1, side - 1)] {
+                    let (found, expected) = (out.double_value(&[0, channel, y, x]), definition(&map, y, x));
+                    assert!((found - expected).abs() < 1e-7, "{name} at {y}, {x}: {found} instead of {expected}");
+                }
+            }
+        }
+    }
 }

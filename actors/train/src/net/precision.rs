@@ -1,5 +1,6 @@
-//! Keeping an island of a net in full precision while the rest runs in half: sums over thousands of positions overflow
-//! float16 at 65,504. Not for choosing the precision of a run.
+//! Precision within a net: a layer computes in the kind of its input, whatever kind its weights are kept in, so that
+//! float16 or bfloat16 images make a forward pass in mixed precision, on the CPU too. Islands stay in full precision:
+//! sums over thousands of positions overflow float16 at 65,504. Not for choosing the precision of a run.
 
 use tch::{Kind, Tensor};
 
@@ -14,4 +15,10 @@ pub(crate) fn widened(x: &Tensor) -> Tensor {
         Kind::Half | Kind::BFloat16 => x.to_kind(Kind::Float),
         _ => x.shallow_clone(),
     }
+}
+
+/// `weight` in the kind of the input that it meets.
+pub(crate) fn of_kind_of(weight: &Tensor, x: &Tensor) -> Tensor {
+    // No call at all in the common case.
+    if weight.kind() == x.kind() { weight.shallow_clone() } else { weight.to_kind(x.kind()) }
 }

@@ -186,6 +186,51 @@ fn a_frozen_deconvolution_keeps_its_statistics_until_its_cycle_is_over() {
 }
 
 #[test]
+fn images_in_half_precision_go_through_with_weights_and_statistics_in_full() {
+    let net = build(&rich());
+    let x = images(32, 32);
+    let halved = x.to_kind(Kind::BFloat16);
+    let logits = net.forward(&halved, true);
+    assert_eq!(logits.kind(), Kind::BFloat16);
+    // Compared in evaluation: a norm over a handful of values makes much of small differences.
+    let (exact, found) = (net.forward(&x, false), net.forward(&halved, false).to_kind(Kind::Float));
+    let error = (&found - &exact).norm().double_value(&[]) / exact.norm().double_value(&[]);
+    assert!(error < 0.1, "{error}");
+    logits.sum(Kind::Float).backward();
+    for entry in net.state().parameters() {
+        let gradient = entry.tensor.grad();
+        assert_eq!(gradient.kind(), Kind::Float, "{}", entry.key);
+        assert!(bool::try_from(gradient.isfinite().all()).expect("a truth value"), "{}", entry.key);
+    }
+}
+
+#[test]
+fn channels_last_gives_the_same_numbers() {
+    let net = build(&rich());
+    let x = images(32, 32);
+    let (trained, evaluated) = (net.forward(&x, true).detach(), net.forward(&x, false).detach());
+    let again = build(&rich());
+    {
+        let _guard = tch::no_grad_guard();
+        for (from, to) in net.state().entries().iter().zip(again.state().entries()) {
+            if from.role == Role::Parameter {
+                to.tensor.shallow_clone().copy_(&from.tensor);
+            }
+        }
+        // The power iteration has no part in the comparison.
+        for key in ["4.0.convpath.5.conv.weight_u", "4.0.convpath.5.conv.weight_v"] {
+            let (from, to) = (net.state().get(key), again.state().get(key));
+            to.expect(key).tensor.shallow_clone().copy_(&from.expect(key).tensor);
+        }
+    }
+    again.state().to_channels_last();
+    let x = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+    let close = |a: &Tensor, b: &Tensor| (a - b).norm().double_value(&[]) < 1e-3 * b.norm().double_value(&[]);
+    assert!(close(&again.forward(&x, true), &trained));
+    assert!(close(&again.forward(&x, false), &evaluated));
+}
+
+#[test]
 fn impossible_descriptions_are_refused_by_key() {
     assert_eq!((small().check(), rich().check()), (Ok(()), Ok(())));
     let stem = |stem: StemSpec| XResNetSpec { stem, ..small() };
