@@ -13,8 +13,6 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
-use fastgarden_train::net::stem::StemSpec;
-use fastgarden_train::net::xresnet::XResNetSpec;
 use fastgarden_train::optimizer::{AdamWOptions, SgdOptions};
 use fastgarden_train::schedule::Schedule;
 use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
@@ -22,7 +20,7 @@ use tch::Device;
 
 use crate::data_set;
 use crate::exit::Failure;
-use crate::recipe::{self, Block, Net, Optimizer, OptimizerState, Recipe};
+use crate::recipe::{self, Optimizer, OptimizerState, Recipe};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
@@ -142,7 +140,7 @@ impl Prepared {
             .collect();
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
-            net: net(&recipe.net),
+            net: recipe.net.clone(),
             device: self.device,
             channels_last: matches!(self.device, Device::Cuda(_)),
             optimizer: optimizer(&recipe.optimizer),
@@ -251,17 +249,6 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
         limit: (limit > 0).then_some(limit),
         label_smoothing: recipe.label_smoothing,
     }
-}
-
-/// The net of a recipe.
-pub fn net(net: &Net) -> XResNetSpec {
-    let outputs = i64::from(net.outputs);
-    let like = match net.block {
-        Block::Basic => XResNetSpec::xresnet18(outputs),
-        Block::Bottleneck => XResNetSpec::xresnet50(outputs),
-    };
-    let stem = StemSpec::new("conv", net.stem_widths.map(i64::from));
-    XResNetSpec { stem, layers: net.layers.map(i64::from), ..like }
 }
 
 fn optimizer(optimizer: &Optimizer) -> OptimizerSpec {
