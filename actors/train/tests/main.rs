@@ -8,3 +8,4 @@ mod golden_loss;
 mod golden_nets;
 mod golden_optimizers;
 mod golden_schedules;
+mod guide;

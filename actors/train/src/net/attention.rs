@@ -10,7 +10,7 @@ use crate::state::StateBuilder;
 
 /// Every attention module.
 pub static ATTENTIONS: &[&Part<AttentionMaker>] = &[
-    &eca::ECA, //
+    &eca::ECA, // efficient channel attention
 ];
 
 /// Builds the module for so many channels.

@@ -21,9 +21,9 @@ use crate::state::StateBuilder;
 
 /// Every kind of block.
 pub static BLOCKS: &[&Part<BlockMaker>] = &[
-    &plain_block::BASIC, //
-    &plain_block::BOTTLENECK,
-    &mk_block::MK,
+    &plain_block::BASIC,      // two 3×3 convolutions
+    &plain_block::BOTTLENECK, // 1×1, 3×3, 1×1
+    &mk_block::MK,            // bottleneck with several kernels in the middle
 ];
 
 /// Most groups of a grouped convolution.

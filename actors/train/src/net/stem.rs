@@ -12,8 +12,8 @@ use crate::state::StateBuilder;
 
 /// Every stem.
 pub static STEMS: &[&Part<StemMaker>] = &[
-    &conv_stem::CONV, //
-    &deconv_stem::DECONV,
+    &conv_stem::CONV,     // convolution, norm, activation
+    &deconv_stem::DECONV, // deconvolution, activation
 ];
 
 /// How one of a stem's three layers is built.
