@@ -22,7 +22,7 @@ use crate::recipe::Recipe;
 use crate::rules::grouped;
 use crate::run_spec::{DataSource, PoolSizes};
 use crate::series;
-use crate::train_command::{evaluation, net, of_train};
+use crate::train_command::{evaluation, of_train};
 use crate::transforms;
 
 /// Runs the command.
@@ -96,7 +96,7 @@ fn build(recipe: &Recipe, loaded: &Loaded, device: Device) -> Result<XResNet, Fa
     if let Some(threads) = trainer::cpu_threads_of(loaded) {
         tch::set_num_threads(threads);
     }
-    let built = XResNet::new(&net(&recipe.net), device, Kind::Float);
+    let built = XResNet::new(&recipe.net, device, Kind::Float);
     checkpoint::load_into(built.state(), loaded).map_err(of_checkpoint)?;
     Ok(built)
 }

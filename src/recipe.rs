@@ -7,6 +7,7 @@ mod error;
 mod execution;
 mod library;
 mod located;
+mod net;
 mod overrides;
 mod schema;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub(crate) use decode::decode;
 pub use error::{RecipeError, listed, nearest};
 pub(crate) use execution::PREFETCH_MAX;
 pub use execution::{CacheBytes, CpuBudget, Execution};
+pub use fastgarden_train::net::xresnet::XResNetSpec as Net;
 pub(crate) use library::read_small_text;
 pub use library::{EMBEDDED, Embedded};
 pub(crate) use located::parse;
@@ -45,7 +47,7 @@ pub struct Recipe {
     pub data_note: String,
     /// How shards are read.
     pub data: Data,
-    /// The network.
+    /// The network; all of its parts fit together.
     pub net: Net,
     /// The loss: cross-entropy with this label smoothing, 0 ≤ ε < 1.
     pub label_smoothing: f64,
@@ -109,38 +111,6 @@ impl BadRecords {
                 fastgarden_data::limits::BAD_RECORDS_MIN.max((records as f64 * percent / 100.0) as u64)
             }
             Self::Count(count) => count,
-        }
-    }
-}
-
-/// `[net]`: an xresnet with a three-convolution stem, max pool and ReLU.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Net {
-    /// Output channels of the stem's three convolutions.
-    pub stem_widths: [u32; 3],
-    /// The residual block.
-    pub block: Block,
-    /// Blocks in each of the four layers.
-    pub layers: [u32; 4],
-    /// Outputs of the head.
-    pub outputs: u32,
-}
-
-/// `net.block`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Block {
-    /// Two 3×3 convolutions, expansion 1 (xresnet18 and 34).
-    Basic,
-    /// 1×1, 3×3, 1×1 with expansion 4 (xresnet50).
-    Bottleneck,
-}
-
-impl Block {
-    /// Output channels over inner channels.
-    pub fn expansion(self) -> u32 {
-        match self {
-            Self::Basic => 1,
-            Self::Bottleneck => 4,
         }
     }
 }

@@ -8,14 +8,17 @@ use serde_json::Value;
 
 use crate::common::{Output, Place, garden};
 
+/// Its net has every kind of state: norms, a deconvolution that freezes, self-attention with its power iteration.
 const RECIPE: &str = r#"
 name = "tiny"
 summary = "for tests"
 [net]
 kind = "xresnet"
-stem = { kind = "conv", widths = [8, 8, 64] }
+stem = { kind = "deconv", widths = [8, 8, 64], freeze_after = [2, 0, 0] }
 block = { kind = "basic" }
 layers = [1, 1, 1, 1]
+squeeze_excite = 8
+self_attention = true
 outputs = 104
 [optimizer]
 kind = "sgd"

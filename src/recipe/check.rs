@@ -88,17 +88,12 @@ impl Check<'_> {
         Err(self.wrong(path, format!("`{path}` is {value}: it must be a whole number from {low} to {high}")))
     }
 
-    /// A list of exactly N whole numbers from 1 to `most`.
-    pub fn integers<const N: usize>(&self, path: &str, values: Option<Vec<i64>>, most: i64) -> Checked<[u32; N]> {
+    /// A list of exactly N whole numbers.
+    pub fn exactly<const N: usize>(&self, path: &str, values: Option<Vec<i64>>) -> Checked<[i64; N]> {
         let values = self.required(path, values)?;
-        if values.len() != N {
-            return Err(self.wrong(path, format!("`{path}` has {} numbers: it must have {N}", values.len())));
-        }
-        let mut checked = [0; N];
-        for (index, value) in values.into_iter().enumerate() {
-            checked[index] = self.integer(&format!("{path}.{index}"), Some(value), None, 1..=most)? as u32;
-        }
-        Ok(checked)
+        let count = values.len();
+        let wrong = |_| self.wrong(path, format!("`{path}` has {count} numbers: it must have {N}"));
+        values.try_into().map_err(wrong)
     }
 
     /// A side of pictures, pixels.

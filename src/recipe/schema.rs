@@ -51,7 +51,9 @@ pub struct NetToml {
     pub block: Option<BlockToml>,
     pub layers: Option<Vec<i64>>,
     pub squeeze_excite: Option<i64>,
+    pub attention: Option<String>,
     pub self_attention: Option<bool>,
+    pub self_attention_stage: Option<i64>,
     pub activation: Option<String>,
     pub outputs: Option<i64>,
 }
@@ -62,6 +64,8 @@ pub struct StemToml {
     pub kind: Option<String>,
     pub widths: Option<Vec<i64>>,
     pub weight_norm: Option<bool>,
+    pub iterations: Option<Vec<i64>>,
+    pub freeze_after: Option<Vec<i64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -38,7 +38,7 @@ fn what_is_left_out_has_a_default() {
     assert_eq!((stage.batch_size, stage.input_px, stage.source_px, stage.drop_last), (64, 224, 224, true));
     assert_eq!((stage.sampler, stage.crop), (Sampler::Shuffled, Crop::RandomResized { min_scale: 0.35 }));
     assert_eq!((recipe.evaluation.resize_px, recipe.evaluation.input_px), (256, 224));
-    assert_eq!((recipe.net.outputs, recipe.net.stem_widths), (104, [32, 32, 64]));
+    assert_eq!((recipe.net.outputs, recipe.net.stem.widths), (104, [32, 32, 64]));
     assert_eq!(recipe.seeds, [1, 2, 3]);
     assert_eq!(recipe.data.bad_records, BadRecords::Percent(0.1));
 }
@@ -199,16 +199,6 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "epochs = 5\nsampler = { kind = \"balanced\" }",
             "small.toml:14: `stage.0.sampler.kind`: \"balanced\" is not available in this version: there are `sequential`, `shuffled`",
         ),
-        (
-            "\"basic\"",
-            "\"mk\"",
-            "small.toml:5: `net.block.kind`: \"mk\" is not available in this version: there are `basic`, `bottleneck`",
-        ),
-        (
-            "layers =",
-            "self_attention = true\nlayers =",
-            "small.toml:6: `net.self_attention`: true is not available in this version: there is only `false`",
-        ),
         // Not TOML.
         ("[net]", "[net", "small.toml:3: this is not TOML: "),
         ("name = \"small\"", "name = \"small\"\nname = \"twice\"", "small.toml:2: this is not TOML: "),
@@ -319,7 +309,7 @@ fn seedling_is_what_the_readme_promises() {
     let stage = &recipe.stages[0];
     assert_eq!((recipe.stages.len(), stage.epochs, stage.batch_size, stage.drop_last), (1, 5, 64, true));
     assert_eq!((stage.input_px, stage.cpu_augment), (64, CpuAugment::Jitter));
-    assert_eq!((recipe.net.block, recipe.net.layers), (Block::Basic, [2, 2, 2, 2]));
+    assert_eq!(&recipe.net, &Net::xresnet18(104));
     let evaluation = Evaluation { source_px: 192, resize_px: 80, input_px: 64, limit: 0 };
     assert_eq!((recipe.evaluation, &*recipe.seeds), (evaluation, &[1][..]));
 }

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use fastgarden_data::limits::{BATCH_ROWS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
 use fastgarden_data::resample::ResamplePath;
+use fastgarden_train::net::xresnet::OUTPUTS_MAX;
 
 use super::check::{Check, NOT_NEGATIVE, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
 use super::error::RecipeError;
 use super::located::Node;
 use super::schema::{
-    BlockToml, CheckpointToml, CropToml, DataToml, EvaluationToml, NetToml, OptimizerToml, RecipeToml, ScheduleToml,
-    StageToml,
+    CheckpointToml, CropToml, DataToml, EvaluationToml, OptimizerToml, RecipeToml, ScheduleToml, StageToml,
 };
 use super::{
-    BadRecords, Block, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Net, Optimizer, OptimizerState,
-    Recipe, Sampler, Schedule, Stage,
+    BadRecords, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Optimizer, OptimizerState, Recipe,
+    Sampler, Schedule, Stage,
 };
 
 /// A value, or what is wrong with it.
@@ -27,10 +27,6 @@ const EPOCHS_MAX: i64 = 100_000;
 pub(crate) const RUNS_MAX: usize = 1_000;
 /// Stages of one recipe.
 const STAGES_MAX: usize = 100;
-/// Channels of a stem convolution, blocks of a layer, outputs of a head: far above any net that fits a device.
-const WIDTH_MAX: i64 = 4_096;
-const BLOCKS_MAX: i64 = 256;
-const OUTPUTS_MAX: i64 = 1_000_000;
 /// Steps or seconds between checkpoints.
 const CADENCE_MAX: i64 = 1_000_000_000;
 
@@ -46,6 +42,8 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
     let optimizer = check.optimizer(raw.optimizer.unwrap_or_default())?;
     let stages = check.stages(raw.stage.unwrap_or_default())?;
     let last = stages[stages.len() - 1];
+    let evaluation = check.evaluation(raw.evaluation.unwrap_or_default(), &last)?;
+    check.input_sizes(&net, &stages, &evaluation)?;
     Ok(Recipe {
         name,
         summary: raw.summary.unwrap_or_default(),
@@ -57,7 +55,7 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
         net,
         label_smoothing,
         optimizer,
-        evaluation: check.evaluation(raw.evaluation.unwrap_or_default(), &last)?,
+        evaluation,
         stages,
         seeds: check.seeds(raw.runs.unwrap_or_default().seeds)?,
         checkpoint: check.checkpoint(raw.checkpoint.unwrap_or_default())?,
@@ -114,50 +112,6 @@ impl Check<'_> {
             other => other,
         }
         .ok_or_else(|| self.wrong("data.bad_records", format!("`data.bad_records` is {text:?}: {rule}")))
-    }
-
-    fn net(&self, raw: NetToml, classes: u32) -> Checked<Net> {
-        self.choice("net.kind", raw.kind, None, &[("xresnet", ())], &[])?;
-        let stem = raw.stem.unwrap_or_default();
-        self.choice("net.stem.kind", stem.kind, Some("conv"), &[("conv", ())], &["deconv"])?;
-        if stem.weight_norm == Some(true) {
-            return Err(self.not_available("net.stem.weight_norm", "true", &["false"]));
-        }
-        self.choice("net.pool", raw.pool, Some("max"), &[("max", ())], &["max_blur_2020", "max_blur"])?;
-        self.choice("net.activation", raw.activation, Some("relu"), &[("relu", ())], &["mish"])?;
-        if raw.squeeze_excite.unwrap_or(0) != 0 {
-            return Err(self.not_available("net.squeeze_excite", "a reduction other than 0", &["0"]));
-        }
-        if raw.self_attention == Some(true) {
-            return Err(self.not_available("net.self_attention", "true", &["false"]));
-        }
-        let outputs = self.integer("net.outputs", raw.outputs, Some(i64::from(classes)), 1..=OUTPUTS_MAX)? as u32;
-        if outputs < classes {
-            let sentence = format!("`net.outputs` is {outputs}: it must be at least `data.classes`, {classes}");
-            return Err(self.wrong("net.outputs", sentence));
-        }
-        Ok(Net {
-            stem_widths: self.integers("net.stem.widths", stem.widths.or(Some(vec![32, 32, 64])), WIDTH_MAX)?,
-            block: self.block(raw.block.unwrap_or_default())?,
-            layers: self.integers("net.layers", raw.layers, BLOCKS_MAX)?,
-            outputs,
-        })
-    }
-
-    fn block(&self, raw: BlockToml) -> Checked<Block> {
-        let here = [("basic", Block::Basic), ("bottleneck", Block::Bottleneck)];
-        let block = self.choice("net.block.kind", raw.kind, None, &here, &["mk"])?;
-        let kind = if block == Block::Basic { "basic" } else { "bottleneck" };
-        self.foreign("net.block", kind, &[("variant", raw.variant.is_some()), ("kernels", raw.kernels.is_some())])?;
-        if raw.groups.is_some_and(|groups| groups != 1) {
-            return Err(self.not_available("net.block.groups", "more than one group", &["1"]));
-        }
-        let expansion = i64::from(block.expansion());
-        if raw.expansion.is_some_and(|asked| asked != expansion) {
-            let words = format!("another expansion of kind {kind:?}");
-            return Err(self.not_available("net.block.expansion", &words, &[&expansion.to_string()]));
-        }
-        Ok(block)
     }
 
     fn optimizer(&self, raw: OptimizerToml) -> Checked<Optimizer> {

@@ -1,7 +1,7 @@
 //! The canonical resolved form of a recipe. Written by hand rather than by a library, because the recipe's hash is
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
-use super::{BadRecords, Block, CpuAugment, Crop, Decode, Optimizer, OptimizerState, Recipe, Sampler, Schedule, Stage};
+use super::{BadRecords, CpuAugment, Crop, Decode, Optimizer, OptimizerState, Recipe, Sampler, Schedule, Stage, net};
 
 /// Everything that the hash covers.
 pub fn hashed_part(recipe: &Recipe) -> String {
@@ -60,12 +60,6 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
         Decode::Strict => "strict",
         Decode::Lenient => "lenient",
     };
-    let net = &recipe.net;
-    let block = match net.block {
-        Block::Basic => "basic",
-        Block::Bottleneck => "bottleneck",
-    };
-    let expansion = net.block.expansion();
     lines.extend([
         "\n[data]".to_owned(),
         format!(
@@ -77,17 +71,8 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
         format!("classes = {}", data.classes),
         format!("resample = \"{}\"\ndecode = \"{decode}\"", data.resample.name()),
         format!("bad_records = {}", quoted(&bad_records)),
-        "\n[net]\nkind = \"xresnet\"".to_owned(),
-        format!(
-            "stem = {{ kind = \"conv\", widths = [{}], weight_norm = false }}",
-            joined(net.stem_widths.iter().map(u32::to_string))
-        ),
-        "pool = \"max\"".to_owned(),
-        format!("block = {{ kind = \"{block}\", groups = 1, expansion = {expansion} }}"),
-        format!("layers = [{}]", joined(net.layers.iter().map(u32::to_string))),
-        "squeeze_excite = 0\nself_attention = false\nactivation = \"relu\"".to_owned(),
-        format!("outputs = {}", net.outputs),
     ]);
+    lines.extend(net::lines(&recipe.net));
 }
 
 fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {

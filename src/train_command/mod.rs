@@ -21,7 +21,7 @@ use crate::progress::{Progress, ProgressKind};
 use crate::run_spec::RunSpec;
 use crate::series::Series;
 use plan::Prepared;
-pub use plan::{evaluation, net};
+pub use plan::evaluation;
 pub use show::cache_sentence;
 pub use summary::peak_memory_bytes;
 

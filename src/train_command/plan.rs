@@ -13,7 +13,6 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
-use fastgarden_train::net::xresnet::XResNetSpec;
 use fastgarden_train::optimizer::{AdamWOptions, SgdOptions};
 use fastgarden_train::schedule::Schedule;
 use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
@@ -21,7 +20,7 @@ use tch::Device;
 
 use crate::data_set;
 use crate::exit::Failure;
-use crate::recipe::{self, Net, Optimizer, OptimizerState, Recipe};
+use crate::recipe::{self, Optimizer, OptimizerState, Recipe};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
@@ -141,7 +140,7 @@ impl Prepared {
             .collect();
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
-            net: net(&recipe.net),
+            net: recipe.net.clone(),
             device: self.device,
             channels_last: matches!(self.device, Device::Cuda(_)),
             optimizer: optimizer(&recipe.optimizer),
@@ -249,16 +248,6 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
         batch_rows,
         limit: (limit > 0).then_some(limit),
         label_smoothing: recipe.label_smoothing,
-    }
-}
-
-/// The net of a recipe.
-pub fn net(net: &Net) -> XResNetSpec {
-    XResNetSpec {
-        stem_widths: net.stem_widths.map(i64::from),
-        layers: net.layers.iter().map(|&blocks| i64::from(blocks)).collect(),
-        expansion: i64::from(net.block.expansion()),
-        outputs: i64::from(net.outputs),
     }
 }
 

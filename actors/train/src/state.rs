@@ -4,6 +4,7 @@
 //! checkpoint) is what the next forward pass sees. Not for optimiser state: each optimiser keeps its own.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use tch::{Device, Kind, Tensor};
 
@@ -12,7 +13,8 @@ use tch::{Device, Kind, Tensor};
 pub enum Role {
     /// Trained: has a gradient, and an optimiser moves it.
     Parameter,
-    /// Kept up to date by the forward pass (running statistics); saved and restored, never touched by an optimiser.
+    /// Kept up to date by the forward pass (running statistics, counters); saved and restored, never touched by an
+    /// optimiser.
     Buffer,
 }
 
@@ -53,7 +55,7 @@ impl StateDict {
     ) -> Self {
         let mut builder = StateBuilder::new(device, kind);
         for (key, initial, decay) in parameters {
-            let _ = builder.parameter(key, &initial, decay);
+            let _ = builder.parameter(&key, &initial, decay);
         }
         builder.finish()
     }
@@ -114,44 +116,67 @@ pub(crate) fn cpu_copy(tensor: &Tensor) -> Tensor {
     }
 }
 
-/// Collects the tensors of a net while its layers are built.
+/// Collects the tensors of a net while its layers are built. A layer names only its own tensors; the part of the key
+/// before them is where [`within`](Self::within) the net it is built.
 ///
 /// Initial values are drawn on the CPU in float32 whatever the net's device and kind, so that a seed gives the same
 /// net everywhere.
-pub(crate) struct StateBuilder {
+pub struct StateBuilder {
     entries: Vec<Entry>,
     device: Device,
     kind: Kind,
+    /// Empty, or ends in a dot.
+    prefix: String,
 }
 
 impl StateBuilder {
-    pub(crate) fn new(device: Device, kind: Kind) -> Self {
-        Self { entries: Vec::new(), device, kind }
+    /// An empty state whose tensors will be of this device and kind.
+    pub fn new(device: Device, kind: Kind) -> Self {
+        Self { entries: Vec::new(), device, kind, prefix: String::new() }
+    }
+
+    /// Runs `build` with `name` and a dot put before every key.
+    pub fn within<T>(&mut self, name: impl Display, build: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = self.prefix.len();
+        self.prefix.push_str(&format!("{name}."));
+        let built = build(self);
+        self.prefix.truncate(outside);
+        built
     }
 
     /// Registers a trained tensor and returns the layer's handle to it.
-    pub(crate) fn parameter(&mut self, key: String, initial: &Tensor, decay: bool) -> Tensor {
-        let tensor = self.place(initial).set_requires_grad(true);
-        self.register(key, tensor, Role::Parameter, decay)
+    pub fn parameter(&mut self, name: &str, initial: &Tensor, decay: bool) -> Tensor {
+        let tensor = self.constant(initial).set_requires_grad(true);
+        self.register(name, tensor, Role::Parameter, decay)
     }
 
     /// Registers a tensor that the forward pass updates and returns the layer's handle to it.
-    pub(crate) fn buffer(&mut self, key: String, initial: &Tensor) -> Tensor {
-        let tensor = self.place(initial);
-        self.register(key, tensor, Role::Buffer, false)
+    pub fn buffer(&mut self, name: &str, initial: &Tensor) -> Tensor {
+        let tensor = self.constant(initial);
+        self.register(name, tensor, Role::Buffer, false)
     }
 
-    pub(crate) fn finish(self) -> StateDict {
+    /// Registers a buffer of one whole number, 0 at first. It is int64 and stays on the CPU whatever the net's device,
+    /// so that a layer may decide by it without waiting for a GPU.
+    pub fn counter(&mut self, name: &str) -> Tensor {
+        let tensor = Tensor::zeros([1], (Kind::Int64, Device::Cpu));
+        self.register(name, tensor, Role::Buffer, false)
+    }
+
+    /// A copy of `value` of the net's device and kind that is no part of the state: what a layer can compute anew.
+    pub fn constant(&self, value: &Tensor) -> Tensor {
+        // A copy even where nothing changes: one initial tensor may start several entries.
+        value.detach().to_device(self.device).to_kind(self.kind).copy()
+    }
+
+    /// The finished registry.
+    pub fn finish(self) -> StateDict {
         let position = self.entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
         StateDict { entries: self.entries, position }
     }
 
-    fn place(&self, initial: &Tensor) -> Tensor {
-        // A copy even where nothing changes: one initial tensor may start several entries.
-        initial.detach().to_device(self.device).to_kind(self.kind).copy()
-    }
-
-    fn register(&mut self, key: String, tensor: Tensor, role: Role, decay: bool) -> Tensor {
+    fn register(&mut self, name: &str, tensor: Tensor, role: Role, decay: bool) -> Tensor {
+        let key = format!("{}{name}", self.prefix);
         debug_assert!(self.entries.iter().all(|entry| entry.key != key), "state key {key} registered twice");
         self.entries.push(Entry { key, tensor: tensor.shallow_clone(), role, decay });
         tensor

@@ -3,18 +3,32 @@
 use std::f64::consts::{PI, SQRT_2};
 
 use fastgarden_train::state::StateDict;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::golden::l2;
 
+const QUAD_PERIOD: u64 = 1009;
+
 fn quad(index: u64) -> f64 {
-    2.0 * PI * ((index * index) % 1009) as f64 / 1009.0
+    2.0 * PI * ((index * index) % QUAD_PERIOD) as f64 / QUAD_PERIOD as f64
 }
 
 /// s_i(key) for i in 0..count.
 pub fn wave(key: &str, count: u64) -> Vec<f64> {
+    Vec::<f64>::try_from(wave_tensor(key, count as i64)).expect("a flat float64 tensor is a vector")
+}
+
+/// s_i(key) for i in 0..count in a float64 tensor: a net has tens of millions.
+fn wave_tensor(key: &str, count: i64) -> Tensor {
     let h = f64::from(crc32fast::hash(key.as_bytes()) % 1000);
-    (0..count).map(|i| (0.7 * i as f64 + 0.01 * h + quad(i)).sin()).collect()
+    // i mod 1009 is enough to know i² mod 1009.
+    let quads: Vec<f64> = (0..QUAD_PERIOD).map(quad).collect();
+    let period = QUAD_PERIOD as i64;
+    let quads = Tensor::from_slice(&quads).repeat([(count + period - 1) / period]).narrow(0, 0, count);
+    let mut phase = Tensor::arange(count, (Kind::Double, Device::Cpu)) * 0.7;
+    phase += 0.01 * h;
+    phase += quads;
+    phase.sin_()
 }
 
 /// Values rounded to float32, in a tensor of `shape` and `kind`.
@@ -22,35 +36,48 @@ pub fn rounded(values: &[f64], shape: &[i64], kind: Kind) -> Tensor {
     Tensor::from_slice(values).to_kind(Kind::Float).view(shape).to_kind(kind)
 }
 
-/// Overwrites every tensor of `state` by the rule that its key and shape name.
-pub fn fill(state: &StateDict) {
+/// What the formula makes of the tensor `key` of `shape`, float64. `gamma` is the value of self-attention's factor.
+fn filled(key: &str, shape: &[i64], gamma: f64) -> Tensor {
+    let count: i64 = shape.iter().product();
+    let s = wave_tensor(key, count);
+    let last = key.rsplit('.').next().expect("rsplit gives at least one part");
+    let values = match last {
+        "running_var" => s * 0.2 + 1.0,
+        "running_deconv" => {
+            let side = shape[shape.len() - 1];
+            let identity = Tensor::eye(side, (Kind::Double, Device::Cpu));
+            s.view(shape) * (0.2 / (side as f64).sqrt()) + identity
+        }
+        "running_mean" | "bias" => s * 0.1,
+        "gamma" => Tensor::full([count], gamma, (Kind::Double, Device::Cpu)),
+        "weight_u" | "weight_v" if shape.len() == 1 => &s / s.norm(),
+        "weight_g" => (s * 0.1 + 1.0) * 1.5,
+        _ if shape.len() == 1 => s * 0.1 + 1.0,
+        _ => s * (SQRT_2 * (2.0 * shape[0] as f64 / count as f64).sqrt()),
+    };
+    values.view(shape)
+}
+
+/// Overwrites every tensor of `state` by the rule that its key and shape name; counters stay 0.
+pub fn fill(state: &StateDict, gamma: f64) {
     let _guard = tch::no_grad_guard();
-    for entry in state.entries() {
-        let shape = entry.tensor.size();
-        let s = wave(&entry.key, entry.numel());
-        let last = entry.key.rsplit('.').next().expect("rsplit gives at least one part");
-        let by = |offset: f64, factor: f64| s.iter().map(|value| offset + factor * value).collect::<Vec<f64>>();
-        let values = match last {
-            "running_var" => by(1.0, 0.2),
-            "running_mean" | "bias" => by(0.0, 0.1),
-            _ if shape.len() == 1 => by(1.0, 0.1),
-            _ => by(0.0, SQRT_2 * (2.0 * shape[0] as f64 / entry.numel() as f64).sqrt()),
-        };
-        entry.tensor.shallow_clone().copy_(&rounded(&values, &shape, entry.tensor.kind()));
+    for entry in state.entries().iter().filter(|entry| entry.tensor.kind() != Kind::Int64) {
+        let values = filled(&entry.key, &entry.tensor.size(), gamma).to_kind(Kind::Float);
+        entry.tensor.shallow_clone().copy_(&values);
     }
 }
 
-/// The input batch `[batch, 3, size, size]`.
-pub fn input(batch: i64, size: i64, phase: f64, kind: Kind) -> Tensor {
-    let image = (3 * size * size) as u64;
-    let values: Vec<f64> = (0..batch as u64 * image)
+/// The input batch of this shape, `[N, C, H, W]`.
+pub fn input(shape: &[i64], phase: f64, kind: Kind) -> Tensor {
+    let image = shape[1..].iter().product::<i64>() as u64;
+    let values: Vec<f64> = (0..shape[0] as u64 * image)
         .map(|i| {
             let k = i / image;
             let amplitude = 0.12 + 0.08 * (k % 4) as f64;
             0.5 + amplitude * (0.05 * ((k + 1) * i) as f64 + phase).sin() + 0.14 * (quad(i) + phase).sin()
         })
         .collect();
-    rounded(&values, &[batch, 3, size, size], kind)
+    rounded(&values, shape, kind)
 }
 
 /// The formulas themselves, against the check values written down with them.
@@ -62,7 +89,7 @@ fn golden_filling_rules() {
     for (index, value) in expected {
         assert!((s[index] - value).abs() < 1e-11, "s_{index} is {}", s[index]);
     }
-    let x = crate::golden::values(&input(4, 64, 0.3, Kind::Double));
+    let x = crate::golden::values(&input(&[4, 3, 64, 64], 0.3, Kind::Double));
     for (index, value) in [(0, 0.576835275), (1, 0.583352625), (12_288, 0.483157665), (49_151, 0.425270617)] {
         assert!((x[index] - value).abs() < 1e-8, "x_{index} is {}", x[index]);
     }

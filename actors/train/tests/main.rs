@@ -3,7 +3,9 @@
 
 mod fill;
 mod golden;
+mod golden_layers;
 mod golden_loss;
 mod golden_nets;
 mod golden_optimizers;
 mod golden_schedules;
+mod guide;

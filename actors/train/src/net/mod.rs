@@ -2,11 +2,28 @@
 //!
 //! Not tch's `nn` or vision modules: their BatchNorm starts from random weights, their variables carry other names, and
 //! neither matches the reference nets.
+//!
+//! [`xresnet`] puts the others together: [`stem`], [`pool`], [`block`], [`squeeze_excite`], [`attention`], [`activation`],
+//! head. The tables of stems, poolings, blocks and attention modules are in the files of those names.
 
-mod block;
-mod conv_layer;
-mod pool;
-mod stem;
+pub mod activation;
+pub mod attention;
+pub mod block;
+pub mod conv_layer;
+mod conv_stem;
+pub mod deconv;
+mod deconv_stem;
+pub mod eca;
+mod head;
+pub mod mixed_conv;
+pub mod mk_block;
+pub mod part;
+pub mod plain_block;
+pub mod pool;
+mod precision;
+pub mod self_attention;
+pub mod squeeze_excite;
+pub mod stem;
 pub mod xresnet;
 
 use tch::Tensor;
@@ -17,9 +34,19 @@ use crate::state::StateDict;
 pub trait Net: Send {
     /// Logits `[N, outputs]` of `images` `[N, 3, H, W]`, float values 0–1 on the net's device and of its kind.
     ///
-    /// With `train`, BatchNorm uses the batch's statistics and updates its running ones; otherwise it uses those.
+    /// With `train`, BatchNorm and deconvolutions use the batch's statistics and update their running ones; otherwise
+    /// they use those.
     fn forward(&self, images: &Tensor, train: bool) -> Tensor;
 
     /// Every parameter and buffer.
     fn state(&self) -> &StateDict;
+}
+
+/// A part of a net, from one map `[N, C, H, W]` to the next.
+pub trait Layer: Send {
+    /// The layer's output: a fresh tensor, which shares no memory with `x` and which no backward pass reads, so that
+    /// what follows may overwrite it.
+    ///
+    /// With `train`, a layer that has running statistics uses the batch's and updates them.
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor;
 }
