@@ -30,7 +30,9 @@ pub(crate) struct JpegHeader {
     pub orientation: Orientation,
     /// Whether coefficients come in several scans of growing precision.
     pub progressive: bool,
-    /// Memory that decoding takes, bytes: pixels, a second copy when they are to be turned, and coefficients.
+    /// Whether it may be read to planes first: one scan, and memory enough for them.
+    pub has_planes: bool,
+    /// Memory that decoding takes, bytes: pixels, a second copy when they are to be turned, and coefficients or planes.
     pub scratch_bytes: u64,
     /// Offset of the first scan's entropy-coded data.
     scan_start: usize,
@@ -112,7 +114,12 @@ fn finish_header(
     let coefficient_bytes = if in_scans { frame.coefficient_bytes } else { 0 };
     let scratch_bytes = frame.size.px() * 3 * copies + coefficient_bytes + frame.row_bytes;
     check_scratch(scratch_bytes)?;
-    Ok(JpegHeader { size: frame.size, orientation, progressive: frame.progressive, scratch_bytes, scan_start })
+    // A byte a sample, where coefficients take two, and the scan once more without stuffing.
+    let with_planes = scratch_bytes + frame.coefficient_bytes / 2 + bytes.len() as u64;
+    let has_planes = !in_scans && with_planes <= limits::DECODE_SCRATCH_BYTES_MAX;
+    let scratch_bytes = if has_planes { with_planes } else { scratch_bytes };
+    let (size, progressive) = (frame.size, frame.progressive);
+    Ok(JpegHeader { size, orientation, progressive, has_planes, scratch_bytes, scan_start })
 }
 
 /// The next marker at or after `at`, its segment's payload, and where the segment ends; `None` at the end of the bytes.

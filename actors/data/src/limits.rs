@@ -64,6 +64,13 @@ pub const POOL_WORKERS_MAX: usize = 1_024;
 /// Longest side of a view in a batch, pixels.
 pub const VIEW_SIDE_PX_MAX: u32 = 2_048;
 
+/// Gives a decoder's buffer back to the system when it is larger than what may be kept.
+pub(crate) fn trim_buffer(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > DECODE_BUFFER_KEPT_BYTES_MAX {
+        *buffer = Vec::new();
+    }
+}
+
 const _: () =
     assert!(RECORD_BYTES_MAX <= ENCODED_BYTES_IN_FLIGHT_MAX, "the largest record fits the encoded budget alone");
 const _: () =

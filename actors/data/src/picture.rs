@@ -150,11 +150,8 @@ impl ImageDecoder {
         encoded: &[u8],
         needed: impl FnOnce(Size) -> CropBox,
     ) -> Result<Decoded<'_>, BadBytes> {
-        for buffer in [&mut self.pixels, &mut self.upright] {
-            if buffer.capacity() > limits::DECODE_BUFFER_KEPT_BYTES_MAX {
-                *buffer = Vec::new();
-            }
-        }
+        [&mut self.pixels, &mut self.upright].into_iter().for_each(limits::trim_buffer);
+        self.planes.trim();
         let header = Header::read(encoded)?;
         let size = header.upright_size();
         match &header {

@@ -40,7 +40,7 @@ mod constant {
 pub fn write_samples(simd: Simd, block: &Block, out: &mut [u8], stride: usize) {
     if block.coded == 1 {
         // Of the mean alone, both passes together are one rounded division by eight.
-        let sample = ((i32::from(block.coefficients[0]) + 4 >> 3) + 128).clamp(0, 255) as u8;
+        let sample = (((i32::from(block.coefficients[0]) + 4) >> 3) + 128).clamp(0, 255) as u8;
         rows(out, stride).for_each(|row| *row = [sample; SIDE]);
         return;
     }

@@ -125,12 +125,7 @@ impl PlanesReader {
     /// Reads the planes of a JPEG whose header was read, right wherever the box `needed` lies on them. False when the image
     /// is of a kind that is not for this, or damaged.
     pub(crate) fn read(&mut self, bytes: &[u8], header: &JpegHeader, needed: CropBox) -> bool {
-        for buffer in self.planes.iter_mut().chain([&mut self.coded]) {
-            if buffer.capacity() > limits::DECODE_BUFFER_KEPT_BYTES_MAX {
-                *buffer = Vec::new();
-            }
-        }
-        !header.progressive
+        header.has_planes
             && self.read_tables(bytes, header).is_some()
             && self.lay_out(header.size, needed).is_some()
             && match self.simd {
@@ -139,6 +134,11 @@ impl PlanesReader {
                 Simd::Avx2(_) => unsafe { self.read_scan_avx2(bytes, header) }.is_some(),
                 Simd::Portable => self.read_scan(bytes, header).is_some(),
             }
+    }
+
+    /// Gives back what a large image left behind.
+    pub(crate) fn trim(&mut self) {
+        self.planes.iter_mut().chain([&mut self.coded]).for_each(limits::trim_buffer);
     }
 
     /// What was read last.
