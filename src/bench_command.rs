@@ -12,9 +12,8 @@ use fastgarden_data::failure::PipelineError;
 use fastgarden_data::outcome::Use;
 use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
-use fastgarden_data::resample::ResamplePath;
 
-use crate::cli::{BenchArgs, CacheChoice, Format, ResampleChoice};
+use crate::cli::{BenchArgs, CacheChoice, Format};
 use crate::exit::Failure;
 use crate::source::{self, Source, of_pipeline};
 use measure::{Amount, Work, measure};
@@ -34,11 +33,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     // Otherwise a set smaller than a batch would never deliver one.
     source.phase.drop_last = false;
     source.phase.batch_rows = args.batch_size.unwrap_or(source.phase.batch_rows);
-    match args.resample {
-        Some(ResampleChoice::Pil) => source.phase.resample = ResamplePath::Pil,
-        Some(ResampleChoice::Planar) => source.phase.resample = ResamplePath::Planar,
-        None => {}
-    }
+    source.choose_resample(args.resample);
     match args.cache {
         Some(CacheChoice::None) => source.execution.cache = None,
         Some(CacheChoice::Encoded) => source.execution.cache = Some(CacheMode::Encoded),

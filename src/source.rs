@@ -16,7 +16,7 @@ use fastgarden_data::plan::Plan;
 use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sampler::Sampler;
 
-use crate::cli::{DEFAULT_RECIPE, DataChoice, PoolArgs, RecipeChoice};
+use crate::cli::{DEFAULT_RECIPE, DataChoice, PoolArgs, RecipeChoice, ResampleChoice};
 use crate::data_set;
 use crate::exit::{Failure, OrFail as _};
 use crate::recipe::{BadRecords, Execution, Recipe, Stage};
@@ -72,6 +72,15 @@ impl Source {
         let phase = phase(recipe, stage, &index, seed, epoch);
         let execution = recipe.map(|recipe| recipe.execution).unwrap_or_default();
         Ok(Self { found, phase, execution, bad_records_max })
+    }
+
+    /// Takes another resample path than the recipe's, if one was named.
+    pub fn choose_resample(&mut self, choice: Option<ResampleChoice>) {
+        match choice {
+            Some(ResampleChoice::Pil) => self.phase.resample = ResamplePath::Pil,
+            Some(ResampleChoice::Planar) => self.phase.resample = ResamplePath::Planar,
+            None => {}
+        }
     }
 
     /// How to build a pipeline for it.

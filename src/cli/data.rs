@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fastgarden_data::limits::VIEW_SIDE_PX_MAX;
 
-use super::{DataChoice, Format, PoolArgs, RecipeChoice, within};
+use super::{DataChoice, Format, PoolArgs, RecipeChoice, ResampleChoice, within};
 
 /// `data …`
 #[derive(Clone, Debug, Subcommand)]
@@ -133,6 +133,9 @@ pub struct DumpArgs {
     /// Batches from the epoch's first on
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub batches: u64,
+    /// How pictures become rows [default: the recipe's, or pil]
+    #[arg(long, value_enum)]
+    pub resample: Option<ResampleChoice>,
     /// Folder for the .npy files, hash.json and tickets.jsonl
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

@@ -40,6 +40,7 @@ pub(super) fn run(args: &DumpArgs) -> Result<(), Failure> {
     let recipe = recipe(&args.recipe)?;
     let folder = Unfinished::create(&args.out)?;
     let mut source = Source::open(recipe.as_ref(), recipe.is_some(), &args.data, args.seed, args.epoch)?;
+    source.choose_resample(args.resample);
     let rows = source.phase.batch_rows as u64;
     source.phase.tickets_max = Some(args.batches.saturating_mul(rows));
     let dumped = dump(&source, args, &folder)?;
