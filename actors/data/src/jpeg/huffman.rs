@@ -107,11 +107,7 @@ impl HuffmanTable {
 
     /// Fills the entries that begin with a code; `None` when the symbol can't occur in 8-bit baseline images.
     fn fill(&mut self, code: u32, bits: u32, symbol: u8) -> Option<()> {
-        let (run, size) = match self.class {
-            Class::Dc => (0, u32::from(symbol)),
-            Class::Ac if symbol == 0 => (RUN_END, 0),
-            Class::Ac => (u32::from(symbol >> 4), u32::from(symbol & 15)),
-        };
+        let (run, size) = self.class.run_and_size(symbol.into());
         if size > 11 || (self.class == Class::Ac && size > 10) {
             return None;
         }
@@ -130,25 +126,29 @@ impl HuffmanTable {
         Some(())
     }
 
-    /// What one look did not resolve, from the next bits, the first one on top.
+    /// A code that is longer than a look, with its value bits, from the next bits, the first one on top.
     #[inline(never)]
-    fn resolve(&self, entry: u32, window: u64) -> Option<Coded> {
+    fn long_code(&self, window: u64) -> Option<Coded> {
         let front = |bits: u32| (window >> (64 - bits)) as u32;
-        let (bits, run, size) = if entry != UNRESOLVED {
-            (entry & 0x7F, entry >> 8 & 0xFF, entry >> 16)
-        } else {
-            let code = front(CODE_BITS_MAX as u32);
-            let bits = (1..=CODE_BITS_MAX).find(|&bits| code < self.ends[bits])?;
-            let number = (code >> (CODE_BITS_MAX - bits)) as i32 + self.offsets[bits];
-            let symbol = u32::from(*self.symbols.get(usize::try_from(number).ok()?)?);
-            match self.class {
-                Class::Dc => (bits as u32, 0, symbol),
-                Class::Ac if symbol == 0 => (bits as u32, RUN_END, 0),
-                Class::Ac => (bits as u32, symbol >> 4, symbol & 15),
-            }
-        };
+        let code = front(CODE_BITS_MAX as u32);
+        let bits = (1..=CODE_BITS_MAX).find(|&bits| code < self.ends[bits])?;
+        let number = (code >> (CODE_BITS_MAX - bits)) as i32 + self.offsets[bits];
+        let symbol = u32::from(*self.symbols.get(usize::try_from(number).ok()?)?);
+        let (run, size) = self.class.run_and_size(symbol);
+        let bits = bits as u32;
         let value = if size == 0 { 0 } else { extended(front(bits + size) & ((1 << size) - 1), size) };
         Some(Coded { bits: bits + size, run, value })
+    }
+}
+
+impl Class {
+    /// Zeros before a coefficient and bits of its value.
+    fn run_and_size(self, symbol: u32) -> (u32, u32) {
+        match self {
+            Self::Dc => (0, symbol),
+            Self::Ac if symbol == 0 => (RUN_END, 0),
+            Self::Ac => (symbol >> 4, symbol & 15),
+        }
     }
 }
 
@@ -216,9 +216,14 @@ impl<'a> BitReader<'a> {
     fn run_and_value(&mut self, table: &HuffmanTable) -> Option<(u32, i32)> {
         self.refill();
         let entry = table.lookup[(self.window >> (64 - LOOKUP_BITS)) as usize];
-        let coded = match entry & UNRESOLVED {
-            0 => Coded { bits: entry & 0x7F, run: entry >> 8 & 0xFF, value: entry as i32 >> 16 },
-            _ => table.resolve(entry, self.window)?,
+        let (bits, run, value) = (entry & 0x7F, entry >> 8 & 0xFF, entry as i32 >> 16);
+        let coded = if entry & UNRESOLVED == 0 {
+            Coded { bits, run, value }
+        } else if entry != UNRESOLVED {
+            let size = value as u32;
+            Coded { bits: bits + size, run, value: extended((self.window << bits >> (64 - size)) as u32, size) }
+        } else {
+            table.long_code(self.window)?
         };
         self.window <<= coded.bits;
         self.bits = self.bits.wrapping_sub(coded.bits);
