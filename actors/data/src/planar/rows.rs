@@ -84,9 +84,14 @@ impl Rows {
         // The last rows of a plane have too little behind them to read too far into.
         let readable =
             samples.len().checked_sub(self.packed.read_bytes()).map_or(0, |room| room / stride + 1).min(count);
+        let readable = if readable == 1 { 0 } else { readable };
         let (fast, rest) = out.split_at_mut(readable * width);
-        for (y, out) in fast.chunks_exact_mut(width).enumerate() {
-            self.packed.resize_row(&samples[y * stride..], out);
+        for first in (0..readable).step_by(2) {
+            // Of an odd number of rows the last but one is made twice.
+            let first = first.min(readable - 2);
+            let (out, next_out) = fast[first * width..][..2 * width].split_at_mut(width);
+            let samples = &samples[first * stride..];
+            self.packed.resize_two_rows(samples, &samples[stride..], out, next_out);
         }
         if grouped < width {
             self.resize_from(grouped, samples, stride, readable, fast);
@@ -156,23 +161,29 @@ mod avx2 {
             true
         }
 
-        /// Makes one row's whole groups.
+        /// Makes the whole groups of two rows, which share everything but their samples.
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
         #[inline]
-        pub fn resize_row(&self, row: &[u8], out: &mut [u8]) {
-            let groups = out.as_chunks_mut::<GROUP>().0.iter_mut().zip(&self.reads);
-            for ((out, reads), weights) in groups.zip(self.weights.chunks_exact(self.pairs)) {
-                let mut sum = _mm256_set1_epi32(ROUNDING);
+        pub fn resize_two_rows(&self, row: &[u8], next_row: &[u8], out: &mut [u8], next_out: &mut [u8]) {
+            let outs = out.as_chunks_mut::<GROUP>().0.iter_mut().zip(next_out.as_chunks_mut::<GROUP>().0);
+            for (((out, next_out), reads), weights) in outs.zip(&self.reads).zip(self.weights.chunks_exact(self.pairs))
+            {
+                let mut sums = [_mm256_set1_epi32(ROUNDING); 2];
                 for (pair, &weights) in weights.iter().enumerate() {
-                    let [left, right] = reads.starts.map(|start| sixteen(row, start + 2 * pair));
-                    let samples = _mm256_shuffle_epi8(_mm256_set_m128i(right, left), reads.pick);
-                    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(samples, weights));
+                    for (sum, row) in sums.iter_mut().zip([row, next_row]) {
+                        let [left, right] = reads.starts.map(|start| sixteen(row, start + 2 * pair));
+                        let samples = _mm256_shuffle_epi8(_mm256_set_m128i(right, left), reads.pick);
+                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(samples, weights));
+                    }
                 }
-                let values = _mm256_srai_epi32::<{ BITS as i32 }>(sum);
-                let values = _mm256_packs_epi32(values, values);
+                let [values, next_values] = sums.map(|sum| _mm256_srai_epi32::<{ BITS as i32 }>(sum));
+                let values = _mm256_packs_epi32(values, next_values);
                 let values = _mm256_packus_epi16(values, values);
-                out[..4].copy_from_slice(&_mm256_extract_epi32::<0>(values).to_le_bytes());
-                out[4..].copy_from_slice(&_mm256_extract_epi32::<4>(values).to_le_bytes());
+                // Each half: four positions of the one row, four of the other.
+                let (left, right) = (_mm256_castsi256_si128(values), _mm256_extracti128_si256::<1>(values));
+                let rows = _mm_unpacklo_epi32(left, right);
+                *out = _mm_extract_epi64::<0>(rows).to_le_bytes();
+                *next_out = _mm_extract_epi64::<1>(rows).to_le_bytes();
             }
         }
     }
