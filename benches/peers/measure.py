@@ -28,7 +28,7 @@ class Failed(Exception):
         self.refused = refused
 
 
-def run(command, cores, watch=None):
+def run(command, cores):
     """(standard output, resource usage) of a command on these cores; nothing of it lives on afterwards."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=HERE,
@@ -46,8 +46,6 @@ def run(command, cores, watch=None):
         elif time.monotonic() - started > LIMIT_SECONDS:
             os.killpg(process.pid, signal.SIGKILL)
         else:
-            if watch:
-                watch(process.pid)
             time.sleep(0.1)
     end_group(process.pid)
     for reader in readers:
@@ -87,30 +85,20 @@ def peer(system, opts, paths, venvs, cores, seconds, check=False):
 def ours(binary, arguments, data, cores, seconds):
     """One run of `fastgarden-actors bench`.
 
-    CPU time is the bench's own `cpu_seconds` over its `images` where its JSON has them; else what the process used in
-    its last `seconds`, which are the timed part, read from outside. Peak memory is the kernel's high-water mark.
+    CPU time is that of the timed part, as the bench says; peak memory is the kernel's high-water mark.
     """
     command = [binary, "bench", "--data", str(data), "--seconds", str(seconds), "--format", "json", "--no-ceiling"]
-    readings = []
-    out, usage = run(command + shlex.split(arguments), cores,
-                     lambda pid: readings.append((time.monotonic(), harness.cpu_seconds([pid]))))
-    ended = time.monotonic()
+    out, usage = run(command + shlex.split(arguments), cores)
     try:
         result = json.loads(out[out.index("{"):])
-        rate = result["images_per_s"]
+        rate, images, per_1000 = (result[key] for key in ("images_per_s", "images", "cpu_s_per_1000_images"))
     except (ValueError, KeyError):
         raise Failed("no result in its output") from None
-    if "cpu_seconds" in result and "images" in result:
-        cpu, images = result["cpu_seconds"], result["images"]
-    else:
-        start = ended - seconds
-        since, before = min(readings, key=lambda reading: abs(reading[0] - start), default=(start, 0))
-        cpu, images = usage.ru_utime + usage.ru_stime - before, rate * (ended - since)
     return {
         "images_per_s": rate,
         "images": images,
         "seconds": seconds,
-        "cpu_seconds": cpu,
+        "cpu_seconds": per_1000 * images / 1000,
         "peak_bytes": usage.ru_maxrss * 1024,
         "processes": 1,
     }

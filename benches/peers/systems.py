@@ -29,7 +29,7 @@ def _grid(**settings):
     return out
 
 
-OURS = "both CRCs of every record, batch hash, ledger"
+OURS = "both CRCs of every record, a hash of every row"
 
 
 def systems(cores):
@@ -37,7 +37,8 @@ def systems(cores):
     pools = (cores, cores + 1, 2 * cores)
     return [
         System("fastgarden-pil", "FastGarden `pil`", "uncached", OURS,
-               "Pillow's antialiased bilinear on full-resolution RGB; same batches whatever the number of workers."),
+               "Pixels equal to Pillow's (antialiased bilinear on full-resolution RGB); same batches whatever the "
+               "number of workers."),
         System("fastgarden-planar", "FastGarden `planar`", "uncached", OURS,
                "Resizes the JPEG's own 4:2:0 planes and converts colour at the output size; same batches whatever "
                "the number of workers.", arguments="--resample planar"),
