@@ -29,6 +29,7 @@ pub mod outcome;
 // Pixels: from encoded bytes to a row of a batch.
 pub mod geometry;
 pub mod simd;
+pub(crate) mod pixels;
 pub mod jpeg;
 pub mod png_image;
 pub mod orientation;

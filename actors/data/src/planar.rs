@@ -11,13 +11,11 @@ mod rows;
 
 use crate::geometry::{CropBox, Size};
 use crate::jpeg::planes::PlanarPicture;
+use crate::pixels::CHANNELS;
 use crate::resample::axis::{Axis, Span, Wanted};
 use crate::simd::Simd;
 use columns::Columns;
 use rows::Rows;
-
-/// Bytes of a pixel of a view.
-const CHANNELS: usize = 3;
 
 /// Resizes planar pictures; keeps its scratch memory between calls.
 #[derive(Default)]

@@ -6,12 +6,9 @@
 
 use super::planes::{PlanarPicture, Plane};
 use crate::geometry::CropBox;
+use crate::pixels::{CHANNELS, GROUP, Pixels, one_by_one, write_row};
 use crate::simd::Simd;
 
-/// Bytes of a pixel.
-const CHANNELS: usize = 3;
-/// Pixels converted at a time.
-const GROUP: usize = 16;
 /// Columns of chroma below which libjpeg repeats samples.
 const TRIANGLE_COLUMNS_MIN: u32 = 3;
 
@@ -48,7 +45,9 @@ impl RgbMaker {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
             Simd::Avx2(_) => unsafe { avx2::write(self, picture, part, pixels) },
-            Simd::Portable => self.write_rows(picture, part, pixels, portable_group),
+            Simd::Portable => {
+                self.write_rows(picture, part, pixels, |luma, blue, red| one_by_one(luma, blue, red, colour))
+            }
         }
     }
 
@@ -59,7 +58,7 @@ impl RgbMaker {
         picture: &PlanarPicture<'_>,
         part: CropBox,
         pixels: &mut [u8],
-        group: impl Fn(&[u8; GROUP], &[u8; GROUP], &[u8; GROUP]) -> [u8; GROUP * CHANNELS],
+        group: impl Fn(&[u8; GROUP], &[u8; GROUP], &[u8; GROUP]) -> Pixels,
     ) {
         let (x, width) = (part.x as usize, part.width as usize);
         let stride = picture.size.width as usize * CHANNELS;
@@ -77,7 +76,7 @@ impl RgbMaker {
             }
             let skipped = x - columns.x as usize * picture.subsampling.0 as usize;
             let [blue, red] = chroma.each_ref().map(|row| &row[skipped..skipped + width]);
-            convert(luma, blue, red, out, &group);
+            write_row([luma, blue, red], out, &group, colour);
         }
     }
 }
@@ -150,36 +149,6 @@ fn widen(sums: &[u16], row: &mut [u8], [left_rounding, right_rounding]: [u16; 2]
     }
 }
 
-/// Pixels of a row from their samples.
-#[inline(always)]
-fn convert(
-    luma: &[u8],
-    blue: &[u8],
-    red: &[u8],
-    out: &mut [u8],
-    group: impl Fn(&[u8; GROUP], &[u8; GROUP], &[u8; GROUP]) -> [u8; GROUP * CHANNELS],
-) {
-    let (lumas, luma_rest) = luma.as_chunks::<GROUP>();
-    let (blues, blue_rest) = blue.as_chunks::<GROUP>();
-    let (reds, red_rest) = red.as_chunks::<GROUP>();
-    let (groups, rest) = out.as_chunks_mut::<{ GROUP * CHANNELS }>();
-    for (((out, luma), blue), red) in groups.iter_mut().zip(lumas).zip(blues).zip(reds) {
-        *out = group(luma, blue, red);
-    }
-    let rest = rest.as_chunks_mut::<CHANNELS>().0.iter_mut();
-    for (((pixel, &luma), &blue), &red) in rest.zip(luma_rest).zip(blue_rest).zip(red_rest) {
-        *pixel = colour(luma, blue, red);
-    }
-}
-
-fn portable_group(luma: &[u8; GROUP], blue: &[u8; GROUP], red: &[u8; GROUP]) -> [u8; GROUP * CHANNELS] {
-    let mut out = [0; GROUP * CHANNELS];
-    for (i, pixel) in out.as_chunks_mut::<CHANNELS>().0.iter_mut().enumerate() {
-        *pixel = colour(luma[i], blue[i], red[i]);
-    }
-    out
-}
-
 /// One pixel: R = Y + 1.402 Cr, G = Y − 0.34414 Cb − 0.71414 Cr, B = Y + 1.772 Cb.
 #[inline(always)]
 fn colour(luma: u8, blue: u8, red: u8) -> [u8; CHANNELS] {
@@ -196,9 +165,9 @@ fn colour(luma: u8, blue: u8, red: u8) -> [u8; CHANNELS] {
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{BLUE_OF_CB, CHANNELS, GREEN_OF_CB, GREEN_OF_CR, GROUP, PlanarPicture, RED_OF_CR, RgbMaker};
+    use super::{BLUE_OF_CB, GREEN_OF_CB, GREEN_OF_CR, GROUP, Pixels, PlanarPicture, RED_OF_CR, RgbMaker};
     use crate::geometry::CropBox;
-    use crate::simd::interleaved;
+    use crate::pixels::avx2::interleaved;
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
@@ -209,7 +178,7 @@ mod avx2 {
     /// [`super::colour`] of sixteen pixels.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn group(luma: &[u8; GROUP], blue: &[u8; GROUP], red: &[u8; GROUP]) -> [u8; GROUP * CHANNELS] {
+    fn group(luma: &[u8; GROUP], blue: &[u8; GROUP], red: &[u8; GROUP]) -> Pixels {
         let zero = _mm256_set1_epi16(128);
         let luma = words(luma);
         let (blue, red) = (_mm256_sub_epi16(words(blue), zero), _mm256_sub_epi16(words(red), zero));

@@ -4,7 +4,7 @@
 //! Colours are JFIF's: R = Y + 1.402 Cr, G = Y − 0.344136 Cb − 0.714136 Cr, B = Y + 1.772 Cb, in 16 bits with 6 of them
 //! fractional, each product rounded as x86's `pmulhrsw` rounds.
 
-use super::CHANNELS;
+use crate::pixels::{CHANNELS, GROUP, Pixels, one_by_one, write_row};
 use crate::resample::axis::Axis;
 use crate::simd::Simd;
 
@@ -12,8 +12,6 @@ use crate::simd::Simd;
 const WEIGHT_BITS: u32 = 8;
 /// Fractional bits of a sample on its way to a colour.
 const SAMPLE_BITS: u32 = 6;
-/// Pixels turned into RGB at a time.
-const GROUP: usize = 16;
 /// Chroma's zero.
 const CHROMA_ZERO: i16 = 128 << SAMPLE_BITS;
 
@@ -99,7 +97,7 @@ pub fn write(simd: Simd, planes: &mut [Columns], width: usize, out: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
         Simd::Avx2(_) => unsafe { avx2::write(planes, width, out) },
-        Simd::Portable => write_rows(planes, width, out, portable_group),
+        Simd::Portable => write_rows(planes, width, out, |luma, blue, red| one_by_one(luma, blue, red, colour)),
     }
 }
 
@@ -108,16 +106,11 @@ type Group = [u16; GROUP];
 
 /// Always inlined, so that it is compiled with the instructions of its caller.
 #[inline(always)]
-fn write_rows(
-    planes: &mut [Columns],
-    width: usize,
-    out: &mut [u8],
-    group: impl Fn(&Group, &Group, &Group) -> [u8; GROUP * CHANNELS],
-) {
+fn write_rows(planes: &mut [Columns], width: usize, out: &mut [u8], group: impl Fn(&Group, &Group, &Group) -> Pixels) {
     for (y, out) in out.chunks_exact_mut(width * CHANNELS).enumerate() {
         planes.iter_mut().for_each(|plane| plane.make_row(y, width));
         match planes {
-            [luma, blue, red] => write_colour(&luma.sums, &blue.sums, &red.sums, out, &group),
+            [luma, blue, red] => write_row([&luma.sums[..], &blue.sums, &red.sums], out, &group, colour),
             [luma, ..] => write_grey(&luma.sums, out),
             [] => unreachable!("a picture has at least one plane"),
         }
@@ -129,35 +122,6 @@ fn write_grey(luma: &[u16], out: &mut [u8]) {
     for (pixel, &sum) in out.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(luma) {
         *pixel = [byte(sample(sum)); CHANNELS];
     }
-}
-
-#[inline(always)]
-fn write_colour(
-    luma: &[u16],
-    blue: &[u16],
-    red: &[u16],
-    out: &mut [u8],
-    group: impl Fn(&Group, &Group, &Group) -> [u8; GROUP * CHANNELS],
-) {
-    let (lumas, luma_rest) = luma.as_chunks::<GROUP>();
-    let (blues, blue_rest) = blue.as_chunks::<GROUP>();
-    let (reds, red_rest) = red.as_chunks::<GROUP>();
-    let (groups, rest) = out.as_chunks_mut::<{ GROUP * CHANNELS }>();
-    for (((out, luma), blue), red) in groups.iter_mut().zip(lumas).zip(blues).zip(reds) {
-        *out = group(luma, blue, red);
-    }
-    let rest = rest.as_chunks_mut::<CHANNELS>().0.iter_mut();
-    for (((pixel, &luma), &blue), &red) in rest.zip(luma_rest).zip(blue_rest).zip(red_rest) {
-        *pixel = colour(luma, blue, red);
-    }
-}
-
-fn portable_group(luma: &Group, blue: &Group, red: &Group) -> [u8; GROUP * CHANNELS] {
-    let mut out = [0; GROUP * CHANNELS];
-    for (i, pixel) in out.as_chunks_mut::<CHANNELS>().0.iter_mut().enumerate() {
-        *pixel = colour(luma[i], blue[i], red[i]);
-    }
-    out
 }
 
 /// One pixel from its sums.
@@ -193,10 +157,9 @@ fn byte(value: i16) -> u8 {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use super::{
-        BLUE_OF_CB, CHANNELS, CHROMA_ZERO, Columns, GREEN_OF_CB, GREEN_OF_CR, GROUP, Group, RED_OF_CR, SAMPLE_BITS,
-        WEIGHT_BITS,
+        BLUE_OF_CB, CHROMA_ZERO, Columns, GREEN_OF_CB, GREEN_OF_CR, Group, Pixels, RED_OF_CR, SAMPLE_BITS, WEIGHT_BITS,
     };
-    use crate::simd::interleaved;
+    use crate::pixels::avx2::interleaved;
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
@@ -207,7 +170,7 @@ mod avx2 {
     /// [`super::colour`] of sixteen pixels.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn group(luma: &Group, blue: &Group, red: &Group) -> [u8; GROUP * CHANNELS] {
+    fn group(luma: &Group, blue: &Group, red: &Group) -> Pixels {
         let zero = _mm256_set1_epi16(CHROMA_ZERO);
         let luma = samples(luma);
         let (blue, red) = (_mm256_sub_epi16(samples(blue), zero), _mm256_sub_epi16(samples(red), zero));
