@@ -121,6 +121,16 @@ mod avx2 {
         pick: __m256i,
     }
 
+    impl Reads {
+        /// Two neighbouring samples of each position, `beyond` its first.
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn samples(&self, row: &[u8], beyond: usize) -> __m256i {
+            let (left, right) = (sixteen(row, self.starts[0] + beyond), sixteen(row, self.starts[1] + beyond));
+            _mm256_shuffle_epi8(_mm256_set_m128i(right, left), self.pick)
+        }
+    }
+
     /// Positions by groups of eight, weights by pairs of taps.
     #[derive(Default)]
     pub struct Packed {
@@ -165,18 +175,26 @@ mod avx2 {
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
         #[inline]
         pub fn resize_two_rows(&self, row: &[u8], next_row: &[u8], out: &mut [u8], next_out: &mut [u8]) {
+            // With one pair of taps, as when an axis grows, the compiler needs no inner loop.
+            match self.pairs {
+                1 => self.resize_with_pairs(1, row, next_row, out, next_out),
+                pairs => self.resize_with_pairs(pairs, row, next_row, out, next_out),
+            }
+        }
+
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+        #[inline]
+        fn resize_with_pairs(&self, pairs: usize, row: &[u8], next_row: &[u8], out: &mut [u8], next_out: &mut [u8]) {
             let outs = out.as_chunks_mut::<GROUP>().0.iter_mut().zip(next_out.as_chunks_mut::<GROUP>().0);
-            for (((out, next_out), reads), weights) in outs.zip(&self.reads).zip(self.weights.chunks_exact(self.pairs))
-            {
-                let mut sums = [_mm256_set1_epi32(ROUNDING); 2];
+            for (((out, next_out), reads), weights) in outs.zip(&self.reads).zip(self.weights.chunks_exact(pairs)) {
+                let (mut sum, mut next_sum) = (_mm256_set1_epi32(ROUNDING), _mm256_set1_epi32(ROUNDING));
                 for (pair, &weights) in weights.iter().enumerate() {
-                    for (sum, row) in sums.iter_mut().zip([row, next_row]) {
-                        let [left, right] = reads.starts.map(|start| sixteen(row, start + 2 * pair));
-                        let samples = _mm256_shuffle_epi8(_mm256_set_m128i(right, left), reads.pick);
-                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(samples, weights));
-                    }
+                    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(reads.samples(row, 2 * pair), weights));
+                    next_sum =
+                        _mm256_add_epi32(next_sum, _mm256_madd_epi16(reads.samples(next_row, 2 * pair), weights));
                 }
-                let [values, next_values] = sums.map(|sum| _mm256_srai_epi32::<{ BITS as i32 }>(sum));
+                let values = _mm256_srai_epi32::<{ BITS as i32 }>(sum);
+                let next_values = _mm256_srai_epi32::<{ BITS as i32 }>(next_sum);
                 let values = _mm256_packs_epi32(values, next_values);
                 let values = _mm256_packus_epi16(values, values);
                 // Each half: four positions of the one row, four of the other.
