@@ -80,7 +80,7 @@ impl Pipeline {
             chunks,
             batches: to_consumer,
             stop: stopped,
-            conductor: conductor.clone(),
+            conductor: Arc::new(conductor.clone()),
             shared: Arc::clone(&shared),
         };
         let sequencer_thread = spawn("sequence", move || sequencer.run())?;
@@ -320,8 +320,9 @@ fn start_pools(
     sequencer: &Sender<ToSequencer>,
     alive: &Sender<()>,
 ) {
+    let for_pools = Arc::new(conductor.clone());
     let pool = |stage, workers, stages: StageFactory, next| -> Addr<Worker> {
-        let (conductor, shared, alive) = (conductor.clone(), Arc::clone(shared), alive.clone());
+        let (conductor, shared, alive) = (Arc::clone(&for_pools), Arc::clone(shared), alive.clone());
         Pool { stage, workers, stages, next, conductor, shared, alive }.start()
     };
     let mut next = Next::Sequencer(sequencer.clone());
