@@ -33,6 +33,9 @@ pub trait StageWork: Send {
 /// Makes a worker's stages, also after a panic.
 pub type StageFactory = Arc<dyn Fn() -> Vec<Box<dyn StageWork>> + Send + Sync>;
 
+/// Makes the work of a stage that a pool can have.
+pub type WorkMaker = Arc<dyn Fn(StageName) -> Box<dyn StageWork> + Send + Sync>;
+
 /// Where a chunk goes when a pool is done with it.
 #[derive(Clone)]
 pub enum Next {
