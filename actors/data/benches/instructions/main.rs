@@ -1,6 +1,6 @@
 //! How many instructions the hot functions take, counted by Valgrind's Callgrind, against limits that CI checks: counts
 //! are the same on a busy machine as on a quiet one, and timings aren't.
-//! Not here: time (see the root's `benches`), or the functions counted (see `subjects`).
+//! Not here: time (see the other benches), or the functions counted (see `subjects`).
 //!
 //! `cargo bench -p fastgarden-data --bench instructions` starts this program once more under Valgrind for each function.
 //! `-- --check` fails when a count exceeds its limit, `-- --set-limits` writes today's counts as the new ones (both as

@@ -35,8 +35,7 @@ struct Point {
 
 impl Point {
     fn usual(path: ResamplePath) -> Self {
-        let batch_rows = fastgarden_actors::transforms::BENCH_BATCH_ROWS;
-        Self { path, cache: None, decoders: machine::cores(), prefetch_batches: 2, batch_rows }
+        Self { path, cache: None, decoders: machine::cores(), prefetch_batches: 2, batch_rows: common::BATCH_ROWS }
     }
 
     fn name(&self) -> String {

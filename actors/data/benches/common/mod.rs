@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use fastgarden_actors::transforms::{BENCH_BATCH_ROWS, BENCH_INPUT_PX, bench_view};
 use fastgarden_data::catalog;
 use fastgarden_data::compression::InflateBudget;
 use fastgarden_data::example::FeatureNames;
 use fastgarden_data::garden::{self, GardenSpec};
 use fastgarden_data::index::Index;
+use fastgarden_data::loader::LoaderOptions;
 use fastgarden_data::observe::Window;
 use fastgarden_data::outcome::Use;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
@@ -23,6 +23,11 @@ use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sampler::Sampler;
 use fastgarden_data::shared::StageName;
 use fastgarden_proto::observe::Snapshot;
+
+/// Side of pictures and views, pixels.
+pub const SIDE_PX: u32 = 224;
+/// Rows of a batch.
+pub const BATCH_ROWS: usize = 64;
 
 /// Names a folder of shards to use instead of the garden.
 const DATA: &str = "FASTGARDEN_BENCH_DATA";
@@ -48,8 +53,7 @@ pub fn folder() -> PathBuf {
 
 /// The training split of a folder.
 pub fn index(folder: &Path) -> Arc<Index> {
-    let found =
-        catalog::find(&[folder.to_string_lossy().into_owned()], Some(BENCH_INPUT_PX)).expect("there are shards");
+    let found = catalog::find(&[folder.to_string_lossy().into_owned()], Some(SIDE_PX)).expect("there are shards");
     let files = found.train.expect("some of them are for training");
     Arc::new(Index::open(&files, &InflateBudget::default()).expect("they are sound"))
 }
@@ -62,18 +66,19 @@ pub fn data() -> Arc<Index> {
     index
 }
 
-/// The work of the comparison with others: shuffled, RandomResizedCrop 224 of 0.35–1 of the area, flipped half the time.
+/// The work of the comparison with others, which is what the loader does unless told otherwise: shuffled, RandomResizedCrop
+/// 224 of 0.35–1 of the area, flipped half the time.
 pub fn phase(index: &Arc<Index>, resample: ResamplePath) -> PhaseSpec {
     PhaseSpec {
         kind: PhaseKind::Train,
         index: Arc::clone(index),
         features: FeatureNames::default(),
         plan: Arc::new(Plan::new(Sampler::Shuffled, index.len(), 1, 1, None)),
-        batch_rows: BENCH_BATCH_ROWS,
+        batch_rows: BATCH_ROWS,
         drop_last: false,
         first_seq: 0,
         tickets_max: None,
-        views: vec![bench_view()],
+        views: vec![LoaderOptions::default().transform],
         classes: None,
         decode: DecodeMode::Strict,
         resample,

@@ -1,13 +1,13 @@
 //! Each stage by itself on one thread: framing and CRC, parsing, JPEG decoding, crop-resize-flip, hashing, collating.
-//! Not here: what they do together (`saturation`), instruction counts (`actors/data/benches/instructions`).
+//! Not here: what they do together (`saturation`), instruction counts (`instructions`).
 
 mod common;
 
 use std::hint::black_box;
 use std::sync::Arc;
 
+use common::{BATCH_ROWS, SIDE_PX};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fastgarden_actors::transforms::{BENCH_BATCH_ROWS, BENCH_INPUT_PX};
 use fastgarden_data::example::{FeatureNames, parse_example};
 use fastgarden_data::framing::check_frame;
 use fastgarden_data::geometry::{CropBox, Size};
@@ -79,13 +79,14 @@ fn decoding(criterion: &mut Criterion) {
                 if path == ResamplePath::Pil && (simd == Simd::Portable || share < 1.0) {
                     continue;
                 }
-                let mut decoder = ImageDecoder::with_simd(DecodeMode::Strict, simd);
-                let decode = |image: &Vec<u8>| {
-                    let decoded = decoder.decode_for(path, black_box(image), |size| centre(size, share));
-                    assert!(decoded.is_ok());
-                };
                 let id = BenchmarkId::new(format!("{}, {name}", path.name()), format!("{part} of the area"));
-                group.bench_function(id, |bencher| bencher.iter(in_turn(&images, decode)));
+                group.bench_function(id, |bencher| {
+                    let mut decoder = ImageDecoder::with_simd(DecodeMode::Strict, simd);
+                    bencher.iter(in_turn(&images, |image| {
+                        let decoded = decoder.decode_for(path, black_box(image), |size| centre(size, share));
+                        assert!(decoded.is_ok());
+                    }));
+                });
             }
         }
     }
@@ -108,7 +109,7 @@ fn resizing(criterion: &mut Criterion) {
             let mut decoder = ImageDecoder::with_simd(DecodeMode::Strict, simd);
             let picture = decoder.decode_for(path, &image, Size::whole).expect("a sound picture");
             let mut views = ViewMaker::new(simd);
-            for side in [128, BENCH_INPUT_PX] {
+            for side in [128, SIDE_PX] {
                 for share in [0.35, 0.7, 1.0] {
                     let full = Size { width: side, height: side };
                     let source = centre(picture.size(), share);
@@ -126,19 +127,19 @@ fn resizing(criterion: &mut Criterion) {
 }
 
 fn finishing(criterion: &mut Criterion) {
-    let side = Size { width: BENCH_INPUT_PX, height: BENCH_INPUT_PX };
-    let layout = Arc::new(Layout::new(BENCH_BATCH_ROWS, vec![side]));
+    let side = Size { width: SIDE_PX, height: SIDE_PX };
+    let layout = Arc::new(Layout::new(BATCH_ROWS, vec![side]));
     let row = vec![7u8; layout.row_bytes(0)];
     let mut group = criterion.benchmark_group("finish");
     group.throughput(Throughput::Bytes(row.len() as u64));
     group.bench_function("row hash", |bencher| bencher.iter(|| xxh3_64(black_box(&row))));
-    group.throughput(Throughput::Elements(BENCH_BATCH_ROWS as u64));
+    group.throughput(Throughput::Elements(BATCH_ROWS as u64));
     // Collating copies nothing: rows are lent where they will lie. What it costs among the actors, `actors` shows.
     group.bench_function("collate: lend a slab by chunks and close it", |bencher| {
         let mut slab = Some(Slab::allocate(&Heap, layout.bytes()).expect("there is memory"));
         bencher.iter(|| {
             let mut open = slab.take().expect("it was closed").open(Arc::clone(&layout));
-            let lent = (0..BENCH_BATCH_ROWS / CHUNK_ROWS_MAX).map(|_| open.lend(CHUNK_ROWS_MAX)).collect();
+            let lent = (0..BATCH_ROWS / CHUNK_ROWS_MAX).map(|_| open.lend(CHUNK_ROWS_MAX)).collect();
             drop(open);
             slab = Some(Slab::close(black_box(lent)));
         });
