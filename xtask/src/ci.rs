@@ -1,5 +1,5 @@
-//! What CI runs, in the order in which failures are cheapest to find. One profile throughout, so that torch-sys's C++
-//! is compiled once for lints, documentation and tests.
+//! What CI runs, in the order in which failures are cheapest to find. One profile wherever libtorch is needed, so that
+//! torch-sys's C++ is compiled once for lints, documentation and tests.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,12 +11,14 @@ use crate::problem::{Problem, Result};
 use crate::setup;
 
 /// What a step is called, and what cargo is told.
-const STEPS: [(&str, &[&str]); 4] = [
+const STEPS: [(&str, &[&str]); 5] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
     // The README's own command.
     ("tests", &["xtask", "test"]),
+    // Of what is released, so the data crate is compiled once more, optimised.
+    ("instruction counts", &["xtask", "counts"]),
 ];
 
 /// Runs every step, stopping at the first that fails, and says how long each took.

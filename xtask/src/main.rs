@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up, tests, proofs and CI, each in one command. Not for the work itself: that is the binary's.
 
 mod ci;
+mod counts;
 mod environment;
 mod libtorch;
 mod link;
@@ -25,8 +26,10 @@ cargo xtask COMMAND
   setup [--cpu|--cuda]   fetch libtorch once into the user's cache and link it as .libtorch
   train [ARGUMENTS]      set up if need be, build, and run `fastgarden-actors train ARGUMENTS`
   test [ARGUMENTS]       set up if need be, and run `cargo test --workspace ARGUMENTS`
+  counts [--set-limits]  count the hot functions' instructions under Valgrind and check them against their limits
+                         (or make today's counts, plus a margin, the new limits)
   prove [NAME]           run a long proof (without a name: list them)
-  ci                     format, lints, documentation and tests, as CI runs them
+  ci                     format, lints, documentation, tests and counts, as CI runs them
 
 Variables: LIBTORCH (a libtorch of your own), FASTGARDEN_CACHE (where libtorch is kept; ~/.cache/fastgarden).
 ";
@@ -59,6 +62,7 @@ fn run() -> Result<ExitCode> {
             setup::if_needed(&root, &environment)?;
             become_cargo(&root, &environment, &["test", "--workspace"], &arguments)
         }
+        "counts" => counts::run(&root, &environment, &arguments),
         "prove" => prove::run(&root, &environment, &arguments),
         "ci" => ci::run(&root, &environment),
         "help" | "--help" | "-h" => {

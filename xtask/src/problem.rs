@@ -104,6 +104,11 @@ pub enum Problem {
     )]
     NoCommandsInReadme { found: usize },
 
+    #[error(
+        "valgrind, which counts instructions, is not on PATH and could not be installed; install it (Debian: apt install valgrind) and run the command again"
+    )]
+    ValgrindMissing,
+
     #[error("{step} failed; its output is above")]
     Step { step: String },
 

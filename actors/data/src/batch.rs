@@ -35,7 +35,7 @@ pub struct Batch {
     pub(crate) digests: Vec<RowDigest>,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) slab: Option<Slab>,
-    pub(crate) conductor: Addr<Conductor>,
+    pub(crate) conductor: Arc<Addr<Conductor>>,
     pub(crate) settled: bool,
 }
 

@@ -27,7 +27,7 @@ use crate::sequencer::{Delivery, Sequencer, ToSequencer};
 use crate::shared::{Clock, CpuMeter, Shared, StageName, lock, nanoseconds};
 use crate::slab::Slab;
 use crate::tell::tell;
-use crate::worker::{Next, Pool, StageFactory, StageWork, Worker};
+use crate::worker::{Next, Pool, StageFactory, WorkMaker, Worker};
 
 pub use self::options::PipelineOptions;
 
@@ -80,7 +80,7 @@ impl Pipeline {
             chunks,
             batches: to_consumer,
             stop: stopped,
-            conductor: conductor.clone(),
+            conductor: Arc::new(conductor.clone()),
             shared: Arc::clone(&shared),
         };
         let sequencer_thread = spawn("sequence", move || sequencer.run())?;
@@ -320,30 +320,44 @@ fn start_pools(
     sequencer: &Sender<ToSequencer>,
     alive: &Sender<()>,
 ) {
+    let for_pools = Arc::new(conductor.clone());
     let pool = |stage, workers, stages: StageFactory, next| -> Addr<Worker> {
-        let (conductor, shared, alive) = (conductor.clone(), Arc::clone(shared), alive.clone());
+        let (conductor, shared, alive) = (Arc::clone(&for_pools), Arc::clone(shared), alive.clone());
         Pool { stage, workers, stages, next, conductor, shared, alive }.start()
+    };
+    let work = options.stand_in_work.clone().unwrap_or_else(|| real_work(options));
+    let stages_of = |names: &'static [StageName]| -> StageFactory {
+        let work = Arc::clone(&work);
+        Arc::new(move || names.iter().map(|&name| work(name)).collect())
     };
     let mut next = Next::Sequencer(sequencer.clone());
     if options.augmenters > 0 {
-        let augmenters = pool(StageName::Augment, options.augmenters, Arc::new(|| vec![Box::new(Augmenter)]), next);
+        let augmenters = pool(StageName::Augment, options.augmenters, stages_of(&[StageName::Augment]), next);
         next = Next::Pool(augmenters, StageName::Augment, sequencer.clone());
     }
-    let stand_in_read = options.stand_in_read;
-    let (reads, augments) = (options.readers == 0, options.augmenters == 0);
-    let simd = options.simd;
-    let stages: StageFactory = Arc::new(move || {
-        let read = reads.then(|| Box::new(Reader { stand_in_read }) as Box<dyn StageWork>);
-        let augment = augments.then(|| Box::new(Augmenter) as Box<dyn StageWork>);
-        read.into_iter().chain([Box::new(Decoder::new(simd)) as Box<dyn StageWork>]).chain(augment).collect()
-    });
-    let mut first = pool(StageName::Decode, options.decoders, stages, next);
+    let in_decoders: &[StageName] = match (options.readers, options.augmenters) {
+        (0, 0) => &[StageName::Read, StageName::Decode, StageName::Augment],
+        (0, _) => &[StageName::Read, StageName::Decode],
+        (_, 0) => &[StageName::Decode, StageName::Augment],
+        _ => &[StageName::Decode],
+    };
+    let mut first = pool(StageName::Decode, options.decoders, stages_of(in_decoders), next);
     let mut first_stage = StageName::Decode;
     if options.readers > 0 {
         let next = Next::Pool(first, StageName::Decode, sequencer.clone());
-        first =
-            pool(StageName::Read, options.readers, Arc::new(move || vec![Box::new(Reader { stand_in_read })]), next);
+        first = pool(StageName::Read, options.readers, stages_of(&[StageName::Read]), next);
         first_stage = StageName::Read;
     }
     tell(conductor, Introduce { first_pool: first, first_stage });
+}
+
+/// What the stages are for.
+fn real_work(options: &PipelineOptions) -> WorkMaker {
+    let (stand_in_read, simd) = (options.stand_in_read, options.simd);
+    Arc::new(move |stage| match stage {
+        StageName::Read => Box::new(Reader { stand_in_read }),
+        StageName::Decode => Box::new(Decoder::new(simd)),
+        StageName::Augment => Box::new(Augmenter),
+        StageName::Sequence => unreachable!("the sequencer is a thread, no pool"),
+    })
 }

@@ -40,7 +40,7 @@ pub struct Sequencer {
     /// Disconnected when the pipeline stops.
     pub stop: Receiver<()>,
     /// Passed on to batches.
-    pub conductor: Addr<Conductor>,
+    pub conductor: Arc<Addr<Conductor>>,
     /// Shared state.
     pub shared: Arc<Shared>,
 }
@@ -152,7 +152,7 @@ impl Sequencer {
             digests,
             quarantined,
             slab: Some(slab),
-            conductor: self.conductor.clone(),
+            conductor: Arc::clone(&self.conductor),
             settled: false,
         }
     }

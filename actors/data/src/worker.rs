@@ -33,6 +33,9 @@ pub trait StageWork: Send {
 /// Makes a worker's stages, also after a panic.
 pub type StageFactory = Arc<dyn Fn() -> Vec<Box<dyn StageWork>> + Send + Sync>;
 
+/// Makes the work of a stage that a pool can have.
+pub type WorkMaker = Arc<dyn Fn(StageName) -> Box<dyn StageWork> + Send + Sync>;
+
 /// Where a chunk goes when a pool is done with it.
 #[derive(Clone)]
 pub enum Next {
@@ -57,8 +60,8 @@ pub struct Pool {
     pub stages: StageFactory,
     /// Where chunks go next.
     pub next: Next,
-    /// Who hears of deaths and freed bytes.
-    pub conductor: Addr<Conductor>,
+    /// Who hears of deaths and freed bytes. (Cloning an address allocates, cloning this doesn't: it is done for every chunk.)
+    pub conductor: Arc<Addr<Conductor>>,
     /// Shared state.
     pub shared: Arc<Shared>,
     /// Dropped by every thread at its very end.
@@ -79,7 +82,7 @@ impl Pool {
             stage,
             stages: stages(),
             next: next.clone(),
-            conductor: conductor.clone(),
+            conductor: Arc::clone(&conductor),
             shared: Arc::clone(&shared),
             idle_since: Instant::now(),
             no_credit_before: shared.no_credit.total(),
@@ -95,7 +98,7 @@ pub struct Worker {
     stage: StageName,
     stages: Vec<Box<dyn StageWork>>,
     next: Next,
-    conductor: Addr<Conductor>,
+    conductor: Arc<Addr<Conductor>>,
     shared: Arc<Shared>,
     idle_since: Instant,
     no_credit_before: Duration,
@@ -153,7 +156,7 @@ impl Handler<Work> for Worker {
         let meter = self.shared.meter(self.stage);
         meter.queue.pop();
         self.book_idle_time();
-        let conductor = self.conductor.clone();
+        let conductor = Arc::clone(&self.conductor);
         let mut hand = InHand { chunk: Some(work.0), conductor: &conductor };
         let chunk = hand.chunk.as_mut().expect("just put there");
         let ran = if self.shared.stopping() { Ran::Done } else { self.run_stages(chunk) };

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use crate::chunk::{Chunk, ChunkRow, RowState};
 use crate::failure::PipelineError;
-use crate::limits::{CHUNK_ENCODED_BYTES_TARGET, CHUNK_ROWS_MAX, VIEWS_MAX};
+use crate::limits::{CHUNK_ENCODED_BYTES_TARGET, CHUNK_ROWS_MAX, ENCODED_BUFFER_BYTES_KEPT_MAX, VIEWS_MAX};
 use crate::outcome::Tally;
 use crate::phase::Phase;
 use crate::slab::OpenSlab;
@@ -65,7 +65,9 @@ impl Walk {
             })
             .collect();
         encoded.clear();
-        encoded.reserve_exact(bytes as usize);
+        if encoded.capacity() < bytes as usize {
+            encoded.reserve_exact(buffer_bytes(bytes));
+        }
         self.next_seq += rows.len() as u64;
         self.tally.issued += rows.len() as u64;
         self.tally.in_flight += rows.len() as u64;
@@ -84,4 +86,11 @@ impl Walk {
             at: 0,
         }
     }
+}
+
+/// The size of a new buffer for encoded records. Of those that will be used again a generous one: chunks differ by a little,
+/// and buffers that were made to measure would be made anew over and over.
+fn buffer_bytes(bytes: u64) -> usize {
+    let generous = bytes.next_power_of_two();
+    (if generous <= ENCODED_BUFFER_BYTES_KEPT_MAX { generous } else { bytes }) as usize
 }

@@ -10,6 +10,7 @@ use crate::machine;
 use crate::sabotage::Sabotage;
 use crate::simd::Simd;
 use crate::slab::{Heap, SlabMemory};
+use crate::worker::WorkMaker;
 
 /// How to build a pipeline.
 pub struct PipelineOptions {
@@ -37,6 +38,8 @@ pub struct PipelineOptions {
     pub cpu_share: Option<f64>,
     /// Pretend that every read takes this long: slow storage, for benches.
     pub stand_in_read: Duration,
+    /// Other work in place of the stages' own: nothing at all, for benches of the actors.
+    pub stand_in_work: Option<WorkMaker>,
     /// Vector instructions of the decoders; rows don't depend on them.
     pub simd: Simd,
     /// Trouble, in tests.
@@ -80,6 +83,7 @@ impl PipelineOptions {
             cache: None,
             cpu_share: None,
             stand_in_read: Duration::ZERO,
+            stand_in_work: None,
             simd: Simd::detect(),
             sabotage: None,
         }
