@@ -8,6 +8,7 @@ mod execution;
 mod library;
 mod located;
 mod net;
+mod optimizer;
 mod overrides;
 mod schema;
 #[cfg(test)]
@@ -25,9 +26,11 @@ pub use error::{RecipeError, listed, nearest};
 pub(crate) use execution::PREFETCH_MAX;
 pub use execution::{CacheBytes, CpuBudget, Execution};
 pub use fastgarden_train::net::xresnet::XResNetSpec as Net;
+pub use fastgarden_train::schedule::Schedule;
 pub(crate) use library::read_small_text;
 pub use library::{EMBEDDED, Embedded};
 pub(crate) use located::parse;
+pub use optimizer::Optimizer;
 pub(crate) use validate::RUNS_MAX;
 
 /// A complete, checked training. Every key has a value; [`Recipe::to_toml`] prints them all.
@@ -115,35 +118,6 @@ impl BadRecords {
     }
 }
 
-/// `[optimizer]`
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimizer {
-    /// SGD with momentum and coupled weight decay.
-    Sgd {
-        /// Base learning rate, > 0.
-        lr: f64,
-        /// 0 ≤ momentum < 1.
-        momentum: f64,
-        /// Whether a step looks ahead along the velocity.
-        nesterov: bool,
-        /// ≥ 0.
-        weight_decay: f64,
-    },
-    /// AdamW with decoupled weight decay.
-    AdamW {
-        /// Base learning rate, > 0.
-        lr: f64,
-        /// Decay of the first moment, 0 ≤ β < 1.
-        beta1: f64,
-        /// Decay of the second moment, 0 ≤ β < 1.
-        beta2: f64,
-        /// > 0.
-        eps: f64,
-        /// ≥ 0.
-        weight_decay: f64,
-    },
-}
-
 /// `[[stage]]`
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stage {
@@ -199,18 +173,6 @@ pub enum CpuAugment {
     None,
     /// Brightness and contrast, in u8, hashed.
     Jitter,
-}
-
-/// `stage.schedule`
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Schedule {
-    /// The base rate throughout.
-    Constant,
-    /// The base rate for a share of the steps, then half a cosine to almost nothing.
-    FlatCos {
-        /// 0 ≤ share < 1.
-        flat_share: f64,
-    },
 }
 
 /// `stage.optimizer_state`

@@ -96,6 +96,8 @@ pub struct OptimizerToml {
     pub beta1: Option<f64>,
     pub beta2: Option<f64>,
     pub eps: Option<f64>,
+    pub lookahead_steps: Option<i64>,
+    pub lookahead_alpha: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,6 +136,10 @@ pub struct CropToml {
 pub struct ScheduleToml {
     pub kind: Option<String>,
     pub flat_share: Option<f64>,
+    pub rise_share: Option<f64>,
+    pub start_divisor: Option<f64>,
+    pub momentum_high: Option<f64>,
+    pub momentum_low: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,8 @@
 //! Tests of recipes: every error by its message, overrides, the resolved form and the hash.
 
+use fastgarden_train::optimizer::AdamOptions;
+use fastgarden_train::trainer::OptimizerSpec;
+
 use super::*;
 
 const SMALL: &str = r#"name = "small"
@@ -166,8 +169,8 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
         // Unknown and missing words.
         (
             "\"adamw\"",
-            "\"adam\"",
-            "small.toml:9: `optimizer.kind` is \"adam\", but it must be one of `sgd`, `adamw`: did you mean `adamw`?",
+            "\"adamv\"",
+            "small.toml:9: `optimizer.kind` is \"adamv\", but it must be one of `sgd`, `adam`, `adamw`, `radam`, `ranger`: did you mean `adam`?",
         ),
         (
             "epochs = 5",
@@ -183,11 +186,31 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "lr = 1e-3\nmomentum = 0.9",
             "small.toml:11: `optimizer.momentum` does not belong to kind \"adamw\": leave it out",
         ),
+        (
+            "lr = 1e-3",
+            "lr = 1e-3\nlookahead_steps = 5",
+            "small.toml:11: `optimizer.lookahead_steps` does not belong to kind \"adamw\": leave it out",
+        ),
+        (
+            "kind = \"adamw\"",
+            "kind = \"ranger\"\nlookahead_alpha = 0",
+            "small.toml:10: `optimizer.lookahead_alpha` is 0: it must be above 0 and at most 1",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nschedule = { kind = \"one_cycle\", flat_share = 0.5 }",
+            "small.toml:14: `stage.0.schedule.flat_share` does not belong to kind \"one_cycle\": leave it out",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nschedule = { kind = \"rex\", rise_share = 0.5 }",
+            "small.toml:14: `stage.0.schedule.rise_share` does not belong to kind \"rex\": leave it out",
+        ),
         // Known, but not built.
         (
             "\"adamw\"",
-            "\"ranger\"",
-            "small.toml:9: `optimizer.kind`: \"ranger\" is not available in this version: there are `sgd`, `adamw`",
+            "\"muon\"",
+            "small.toml:9: `optimizer.kind`: \"muon\" is not available in this version: there are `sgd`, `adam`, `adamw`, `radam`, `ranger`",
         ),
         (
             "epochs = 5",
@@ -225,7 +248,8 @@ fn set_changes_any_key_before_anything_is_checked() {
     ])
     .expect("valid");
     assert_eq!((recipe.stages[0].epochs, recipe.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
-    assert!(matches!(recipe.optimizer, Optimizer::AdamW { lr: 2.0, weight_decay: 0.5, .. }));
+    let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
+    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, spec: OptimizerSpec::Adam(adamw) });
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
     assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
 }
@@ -263,6 +287,12 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
             "stage.0.cpu_augment=jitter",
         ],
         &["net.block.kind=bottleneck", "net.outputs=1000", "data.bad_records=0.3%", "stage.0.optimizer_state=reset"],
+        &["optimizer={ kind = \"adam\", lr = 1e-3, weight_decay = 0.1 }", "stage.0.schedule.kind=rex"],
+        &["optimizer={ kind = \"radam\", lr = 1e-3, beta1 = 0.8 }", "stage.0.schedule.kind=linear"],
+        &[
+            "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4 }",
+            "stage.0.schedule={ kind = \"one_cycle\", rise_share = 0.4, momentum_low = 0.8 }",
+        ],
         &["execution.cache=encoded", "execution.cache_bytes=512MiB", "execution.cpu_budget=40%"],
         &["summary=\"quotes \\\" back\\\\slash\\nline\\ttab \\u0007 é\"", "based_on=[\"a, b\", \"c\"]"],
     ];

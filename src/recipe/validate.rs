@@ -7,15 +7,12 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
 use fastgarden_data::resample::ResamplePath;
 use fastgarden_train::net::xresnet::OUTPUTS_MAX;
 
-use super::check::{Check, NOT_NEGATIVE, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
+use super::check::{Check, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
 use super::error::RecipeError;
 use super::located::Node;
-use super::schema::{
-    CheckpointToml, CropToml, DataToml, EvaluationToml, OptimizerToml, RecipeToml, ScheduleToml, StageToml,
-};
+use super::schema::{CheckpointToml, CropToml, DataToml, EvaluationToml, RecipeToml, StageToml};
 use super::{
-    BadRecords, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, Optimizer, OptimizerState, Recipe,
-    Sampler, Schedule, Stage,
+    BadRecords, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, OptimizerState, Recipe, Sampler, Stage,
 };
 
 /// A value, or what is wrong with it.
@@ -114,29 +111,6 @@ impl Check<'_> {
         .ok_or_else(|| self.wrong("data.bad_records", format!("`data.bad_records` is {text:?}: {rule}")))
     }
 
-    fn optimizer(&self, raw: OptimizerToml) -> Checked<Optimizer> {
-        let is_adamw =
-            self.choice("optimizer.kind", raw.kind, None, &[("sgd", false), ("adamw", true)], &["ranger"])?;
-        let lr = self.number("optimizer.lr", raw.lr, None, &POSITIVE)?;
-        let decay = |default| self.number("optimizer.weight_decay", raw.weight_decay, Some(default), &NOT_NEGATIVE);
-        if is_adamw {
-            let given = [("momentum", raw.momentum.is_some()), ("nesterov", raw.nesterov.is_some())];
-            self.foreign("optimizer", "adamw", &given)?;
-            return Ok(Optimizer::AdamW {
-                lr,
-                beta1: self.number("optimizer.beta1", raw.beta1, Some(0.9), &SHARE_BELOW_ONE)?,
-                beta2: self.number("optimizer.beta2", raw.beta2, Some(0.999), &SHARE_BELOW_ONE)?,
-                eps: self.number("optimizer.eps", raw.eps, Some(1e-8), &POSITIVE)?,
-                weight_decay: decay(0.01)?,
-            });
-        }
-        let given = [("beta1", raw.beta1.is_some()), ("beta2", raw.beta2.is_some()), ("eps", raw.eps.is_some())];
-        self.foreign("optimizer", "sgd", &given)?;
-        let momentum = self.number("optimizer.momentum", raw.momentum, Some(0.9), &SHARE_BELOW_ONE)?;
-        let nesterov = raw.nesterov.unwrap_or(false);
-        Ok(Optimizer::Sgd { lr, momentum, nesterov, weight_decay: decay(0.0)? })
-    }
-
     fn stages(&self, raw: Vec<StageToml>) -> Checked<Vec<Stage>> {
         if raw.is_empty() || raw.len() > STAGES_MAX {
             let sentence = format!("there must be from 1 to {STAGES_MAX} `[[stage]]` entries, not {}", raw.len());
@@ -191,17 +165,6 @@ impl Check<'_> {
         }
         let min_scale = self.number(&format!("{at}.min_scale"), raw.min_scale, Some(0.35), &SHARE_ABOVE_ZERO)?;
         Ok((Crop::RandomResized { min_scale }, flip))
-    }
-
-    fn schedule(&self, at: &str, raw: ScheduleToml) -> Checked<Schedule> {
-        let kinds = [("constant", false), ("flat_cos", true)];
-        let later = ["one_cycle", "linear", "rex"];
-        if !self.choice(&format!("{at}.kind"), raw.kind, Some("flat_cos"), &kinds, &later)? {
-            self.foreign(at, "constant", &[("flat_share", raw.flat_share.is_some())])?;
-            return Ok(Schedule::Constant);
-        }
-        let flat_share = self.number(&format!("{at}.flat_share"), raw.flat_share, Some(0.75), &SHARE_BELOW_ONE)?;
-        Ok(Schedule::FlatCos { flat_share })
     }
 
     fn evaluation(&self, raw: EvaluationToml, last: &Stage) -> Checked<Evaluation> {

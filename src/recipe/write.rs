@@ -1,7 +1,7 @@
 //! The canonical resolved form of a recipe. Written by hand rather than by a library, because the recipe's hash is
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
-use super::{BadRecords, CpuAugment, Crop, Decode, Optimizer, OptimizerState, Recipe, Sampler, Schedule, Stage, net};
+use super::{BadRecords, CpuAugment, Crop, Decode, OptimizerState, Recipe, Sampler, Stage, net, optimizer};
 
 /// Everything that the hash covers.
 pub fn hashed_part(recipe: &Recipe) -> String {
@@ -79,20 +79,8 @@ fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
     lines.extend([
         "\n[loss]\nkind = \"cross_entropy\"".to_owned(),
         format!("label_smoothing = {:?}", recipe.label_smoothing),
-        "\n[optimizer]".to_owned(),
     ]);
-    match recipe.optimizer {
-        Optimizer::Sgd { lr, momentum, nesterov, weight_decay } => lines.extend([
-            "kind = \"sgd\"".to_owned(),
-            format!("lr = {lr:?}\nmomentum = {momentum:?}\nnesterov = {nesterov}\nweight_decay = {weight_decay:?}"),
-        ]),
-        Optimizer::AdamW { lr, beta1, beta2, eps, weight_decay } => lines.extend([
-            "kind = \"adamw\"".to_owned(),
-            format!(
-                "lr = {lr:?}\nbeta1 = {beta1:?}\nbeta2 = {beta2:?}\neps = {eps:?}\nweight_decay = {weight_decay:?}"
-            ),
-        ]),
-    }
+    lines.extend(optimizer::lines(&recipe.optimizer));
 }
 
 fn stage(stage: &Stage, lines: &mut Vec<String>) {
@@ -107,10 +95,6 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
     let cpu_augment = match stage.cpu_augment {
         CpuAugment::None => "none",
         CpuAugment::Jitter => "jitter",
-    };
-    let schedule = match stage.schedule {
-        Schedule::Constant => "kind = \"constant\"".to_owned(),
-        Schedule::FlatCos { flat_share } => format!("kind = \"flat_cos\", flat_share = {flat_share:?}"),
     };
     let optimizer_state = match stage.optimizer_state {
         OptimizerState::Keep => "keep",
@@ -127,7 +111,7 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         format!("crop = {{ {crop}, flip = {} }}", stage.flip),
         format!("cpu_augment = \"{cpu_augment}\""),
         "batch_augment = \"none\"".to_owned(),
-        format!("schedule = {{ {schedule} }}"),
+        format!("schedule = {}", optimizer::schedule_value(&stage.schedule)),
         format!("optimizer_state = \"{optimizer_state}\""),
         "precision = \"fp32\"".to_owned(),
     ]);

@@ -13,14 +13,12 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
-use fastgarden_train::optimizer::{AdamWOptions, SgdOptions};
-use fastgarden_train::schedule::Schedule;
-use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
+use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
 use crate::data_set;
 use crate::exit::Failure;
-use crate::recipe::{self, Optimizer, OptimizerState, Recipe};
+use crate::recipe::{self, OptimizerState, Recipe};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
@@ -136,14 +134,14 @@ impl Prepared {
             .stages
             .iter()
             .zip(&self.train)
-            .map(|(stage, index)| stage_spec(stage, split(index), &recipe.optimizer))
+            .map(|(stage, index)| stage_spec(stage, split(index), recipe.optimizer.lr))
             .collect();
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
             net: recipe.net.clone(),
             device: self.device,
             channels_last: matches!(self.device, Device::Cuda(_)),
-            optimizer: optimizer(&recipe.optimizer),
+            optimizer: recipe.optimizer.spec,
             label_smoothing: recipe.label_smoothing,
             stages,
             evaluation: Some(evaluation(recipe, split(&self.validation), self.evaluation_rows())),
@@ -221,8 +219,7 @@ fn refuse_empty_epochs(recipe: &Recipe, opened: &[(u32, Arc<Index>)], rules: &Ru
     Ok(())
 }
 
-fn stage_spec(stage: &recipe::Stage, train: SplitSpec, optimizer: &Optimizer) -> StageSpec {
-    let (Optimizer::Sgd { lr, .. } | Optimizer::AdamW { lr, .. }) = *optimizer;
+fn stage_spec(stage: &recipe::Stage, train: SplitSpec, lr: f64) -> StageSpec {
     StageSpec {
         epochs: stage.epochs,
         train,
@@ -231,10 +228,7 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, optimizer: &Optimizer) ->
         sampler: transforms::sampler(stage.sampler),
         views: vec![transforms::stage_view(stage)],
         lr,
-        schedule: match stage.schedule {
-            recipe::Schedule::Constant => Schedule::Constant,
-            recipe::Schedule::FlatCos { flat_share } => Schedule::flat_cos(flat_share),
-        },
+        schedule: stage.schedule,
         reset_optimizer: stage.optimizer_state == OptimizerState::Reset,
     }
 }
@@ -248,16 +242,5 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
         batch_rows,
         limit: (limit > 0).then_some(limit),
         label_smoothing: recipe.label_smoothing,
-    }
-}
-
-fn optimizer(optimizer: &Optimizer) -> OptimizerSpec {
-    match *optimizer {
-        Optimizer::Sgd { momentum, weight_decay, .. } => {
-            OptimizerSpec::Sgd(SgdOptions { momentum, weight_decay, nesterov: false })
-        }
-        Optimizer::AdamW { beta1, beta2, eps, weight_decay, .. } => {
-            OptimizerSpec::AdamW(AdamWOptions { betas: (beta1, beta2), eps, weight_decay })
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! Optimiser trajectories against torch.optim, and that saved state goes on exactly.
 
-use fastgarden_train::optimizer::{AdamW, AdamWOptions, Optimizer, Sgd, SgdOptions};
+use fastgarden_train::optimizer::{
+    Adam, AdamOptions, Lookahead, LookaheadOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions,
+};
 use fastgarden_train::state::StateDict;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -24,23 +26,48 @@ fn optimizer(case: &Value, state: &StateDict) -> Option<Box<dyn Optimizer>> {
             };
             Some(Box::new(Sgd::new(state, options)))
         }
-        "torch.AdamW" => {
-            let options = AdamWOptions {
+        "torch.AdamW" | "torch.Adam" => {
+            let coupled_decay = case["optimizer"] == "torch.Adam";
+            let options = AdamOptions {
+                coupled_decay,
                 betas: setting(hyper, "betas", (0.9, 0.999)),
                 eps: setting(hyper, "eps", 1e-8),
-                weight_decay: setting(hyper, "weight_decay", 0.01),
+                weight_decay: setting(hyper, "weight_decay", if coupled_decay { 0.0 } else { 0.01 }),
             };
-            Some(Box::new(AdamW::new(state, options)))
+            Some(Box::new(Adam::new(state, options)))
+        }
+        "RAdam" => Some(Box::new(RAdam::new(state, radam(hyper)))),
+        "ranger" => Some(Box::new(Ranger::ranger(state, radam(hyper), lookahead(hyper)))),
+        "Lookahead(SGD)" => {
+            // fastai's SGD couples no decay; the golden cases have none.
+            assert_eq!(setting(hyper, "wd", 0.0), 0.0, "only without decay");
+            let options = SgdOptions { momentum: setting(hyper, "mom", 0.9), ..SgdOptions::default() };
+            Some(Box::new(Lookahead::new(state, Sgd::new(state, options), lookahead(hyper))))
         }
         _ => None,
     }
 }
 
+/// fastai's names of RAdam's settings.
+fn radam(hyper: &Value) -> RAdamOptions {
+    let usual = RAdamOptions::default();
+    RAdamOptions {
+        betas: (setting(hyper, "mom", usual.betas.0), setting(hyper, "sqr_mom", usual.betas.1)),
+        eps: setting(hyper, "eps", usual.eps),
+        weight_decay: setting(hyper, "wd", usual.weight_decay),
+    }
+}
+
+fn lookahead(hyper: &Value) -> LookaheadOptions {
+    let usual = LookaheadOptions::default();
+    LookaheadOptions { steps: setting(hyper, "k", usual.steps), alpha: setting(hyper, "alpha", usual.alpha) }
+}
+
 /// A state of one parameter with the trajectory's starting values.
-fn start(shape: &[i64], phase: f64, kind: Kind) -> StateDict {
+fn start(shape: &[i64], phase: f64, decay: bool, kind: Kind) -> StateDict {
     let count: i64 = shape.iter().product();
     let p0: Vec<f64> = (0..count).map(|i| 2.0 * (1.3 * i as f64 + phase).sin()).collect();
-    StateDict::of_parameters([("p".to_owned(), crate::fill::rounded(&p0, shape, kind), true)], Device::Cpu, kind)
+    StateDict::of_parameters([("p".to_owned(), crate::fill::rounded(&p0, shape, kind), decay)], Device::Cpu, kind)
 }
 
 /// Sets the gradient of step `t` (from 1) at the parameter's present value.
@@ -66,7 +93,7 @@ fn golden_optimizers() {
     for case in &cases {
         let shape: Vec<i64> = parse(&case["shape"]);
         for (column, kind) in PRECISIONS {
-            let state = start(&shape, parse(&case["p0_phase"]), kind);
+            let state = start(&shape, parse(&case["p0_phase"]), setting(&case["hyper"], "do_wd", true), kind);
             let Some(mut optimizer) = optimizer(case, &state) else { continue };
             matched += 1;
             let rows: Vec<Vec<f64>> = parse(&case[column]);
@@ -75,7 +102,7 @@ fn golden_optimizers() {
             for (index, row) in rows.iter().enumerate() {
                 optimizer.zero_grad(&state);
                 set_gradient(&state.entries()[0].tensor, index as u64 + 1);
-                optimizer.step(&state, parse(&case["hyper"]["lr"]));
+                optimizer.step(&state, parse::<f64>(&case["hyper"]["lr"]).into());
                 let found = values(&state.entries()[0].tensor);
                 assert_eq!(found.len(), row.len());
                 for (value, &expected) in found.iter().zip(row) {

@@ -12,6 +12,16 @@ fn schedule(case: &Value) -> Option<Schedule> {
         "fit_flat_cos" => {
             Some(Schedule::FlatCos { flat_share: parse(&case["pct_start"]), final_divisor: parse(&case["div_final"]) })
         }
+        "fit_one_cycle" => {
+            let (first, momentum_low, last): (f64, f64, f64) = parse(&case["moms"]);
+            assert_eq!(first, last, "the momentum returns to where it began");
+            Some(Schedule::OneCycle {
+                rise_share: parse(&case["pct_start"]),
+                start_divisor: parse(&case["div"]),
+                final_divisor: parse(&case["div_final"]),
+                momentum: (first, momentum_low),
+            })
+        }
         _ => None,
     }
 }
@@ -29,7 +39,13 @@ fn golden_schedules() {
         assert_eq!(steps.len(), expected.len());
         assert!(!steps.is_empty());
         for (&step, &lr) in steps.iter().zip(&expected) {
-            close(schedule.lr(base, step, total), lr, lr, SHARP, &format!("{schedule:?} at step {step} of {total}"));
+            let found = schedule.rates(base, step, total).lr;
+            close(found, lr, lr, SHARP, &format!("{schedule:?} at step {step} of {total}"));
+        }
+        let momenta: Vec<f64> = case.get("mom_at").map_or(Vec::new(), parse);
+        for (&step, &momentum) in steps.iter().zip(&momenta) {
+            let found = schedule.rates(base, step, total).momentum.expect("it moves the momentum");
+            close(found, momentum, momentum, SHARP, &format!("momentum of {schedule:?} at step {step} of {total}"));
         }
     }
     assert!(matched > 0, "the golden file has none of the schedules that this crate has");

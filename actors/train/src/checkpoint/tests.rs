@@ -12,7 +12,7 @@ use crate::loss::cross_entropy;
 use crate::net::Net;
 use crate::net::stem::StemSpec;
 use crate::net::xresnet::{XResNet, XResNetSpec};
-use crate::optimizer::{AdamW, AdamWOptions, Optimizer, Sgd, SgdOptions};
+use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdamOptions, Ranger, Sgd, SgdOptions};
 use crate::state::StateDict;
 
 /// libtorch has one generator per process, and tests run side by side.
@@ -51,7 +51,7 @@ fn train(net: &XResNet, optimizer: &mut dyn Optimizer, steps: std::ops::Range<i6
         let labels = Tensor::from_slice(&[step % 3, 2]);
         optimizer.zero_grad(net.state());
         cross_entropy(&net.forward(&images, true), &labels, 0.1).backward();
-        optimizer.step(net.state(), 1e-2);
+        optimizer.step(net.state(), 1e-2.into());
     }
 }
 
@@ -123,7 +123,13 @@ fn sgd_goes_on_bit_for_bit() {
 
 #[test]
 fn adamw_goes_on_bit_for_bit() {
-    continues_bit_for_bit(&|state| Box::new(AdamW::new(state, AdamWOptions::default())));
+    continues_bit_for_bit(&|state| Box::new(Adam::new(state, AdamOptions::default())));
+}
+
+#[test]
+fn ranger_goes_on_bit_for_bit_through_a_synchronisation() {
+    let (radam, lookahead) = (RAdamOptions::default(), LookaheadOptions { steps: 4, ..LookaheadOptions::default() });
+    continues_bit_for_bit(&|state| Box::new(Ranger::ranger(state, radam, lookahead)));
 }
 
 #[test]
@@ -211,7 +217,7 @@ fn a_checkpoint_of_another_net_is_refused_and_changes_nothing() {
 fn the_state_of_another_optimiser_is_refused() {
     let net = net(3);
     let mut sgd = Sgd::new(net.state(), SgdOptions::default());
-    let adamw = AdamW::new(net.state(), AdamWOptions::default());
+    let adamw = Adam::new(net.state(), AdamOptions::default());
     assert!(sgd.load(&adamw.save().into_iter().collect()).is_err());
     let mut extra: std::collections::HashMap<_, _> = sgd.save().into_iter().collect();
     extra.insert("odd".to_owned(), Tensor::from(1.0));

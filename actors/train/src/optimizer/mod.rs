@@ -3,7 +3,11 @@
 //! Each works in place under a no-grad guard (which a panic also undoes). Not for schedules: the rate comes with each
 //! step.
 
-mod adamw;
+mod adam;
+mod groups;
+mod lookahead;
+mod moments;
+mod radam;
 mod sgd;
 
 use std::collections::HashMap;
@@ -11,18 +15,41 @@ use std::collections::HashMap;
 use tch::{Kind, Tensor};
 use thiserror::Error;
 
-pub use adamw::{AdamW, AdamWOptions};
+pub use adam::{Adam, AdamOptions};
+use groups::Due;
+pub use groups::{Group, Groups};
+pub use lookahead::{Lookahead, LookaheadOptions, Ranger};
+use moments::Moments;
+pub use radam::{RAdam, RAdamOptions};
 pub use sgd::{Sgd, SgdOptions};
 
-use crate::state::{Role, StateDict, cpu_copy};
+use crate::state::{StateDict, cpu_copy};
+
+/// What a schedule says of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// Learning rate.
+    pub lr: f64,
+    /// In place of the optimiser's own momentum (of the Adams: β₁), where a schedule moves that too.
+    pub momentum: Option<f64>,
+}
+
+impl From<f64> for Rates {
+    fn from(lr: f64) -> Self {
+        Self { lr, momentum: None }
+    }
+}
 
 /// An optimiser made for one net's state.
 pub trait Optimizer: Send {
-    /// One step at rate `lr` with the gradients that are there; a parameter without a gradient stays as it is.
+    /// One step at these rates with the gradients that are there; a parameter without a gradient stays as it is.
     ///
     /// # Panics
     /// If `state` is not the one that the optimiser was made for.
-    fn step(&mut self, state: &StateDict, lr: f64);
+    fn step(&mut self, state: &StateDict, rates: Rates);
+
+    /// Steps in other groups than the usual [`Groups::of`]. They are settings, no part of what is saved.
+    fn set_groups(&mut self, groups: Groups);
 
     /// Sets the gradients to zero, ready for the next backward pass.
     fn zero_grad(&self, state: &StateDict) {
@@ -79,16 +106,6 @@ impl Slots {
     }
 }
 
-/// Parameters of `state` with a gradient: (position among the parameters, tensor, gradient, decay).
-fn with_gradients(state: &StateDict, made_for: usize) -> impl Iterator<Item = (usize, Tensor, Tensor, bool)> {
-    let parameters = state.entries().iter().filter(|entry| entry.role == Role::Parameter);
-    assert_eq!(parameters.clone().count(), made_for, "an optimiser steps the net that it was made for");
-    parameters.enumerate().filter_map(|(index, entry)| {
-        let gradient = entry.tensor.grad();
-        gradient.defined().then(|| (index, entry.tensor.shallow_clone(), gradient, entry.decay))
-    })
-}
-
 /// A 0-dimensional tensor of `like`'s device and kind: lets `addcmul` do multiply-and-add in one pass, where tch gives
 /// the scalar forms no factor.
 fn scalar_like(value: f64, like: &Tensor) -> Tensor {
@@ -101,8 +118,15 @@ fn save_handles(handles: impl Iterator<Item = (String, Tensor)>) -> Vec<(String,
 
 /// Copies `saved` into `handles` after checking that both hold the same names, shapes and kinds.
 fn load_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+    check_handles(&handles, saved)?;
+    copy_handles(handles, saved);
+    Ok(())
+}
+
+/// Whether both hold the same names, shapes and kinds.
+fn check_handles(handles: &[(String, Tensor)], saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
     let describe = |tensor: &Tensor| format!("{:?} {:?}", tensor.size(), tensor.kind());
-    for (name, tensor) in &handles {
+    for (name, tensor) in handles {
         let found = saved.get(name).ok_or_else(|| OptimizerStateError::Missing(name.clone()))?;
         if found.size() != tensor.size() || found.kind() != tensor.kind() {
             let (expected, found) = (describe(tensor), describe(found));
@@ -113,11 +137,15 @@ fn load_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>)
         let extra = saved.keys().filter(|name| handles.iter().all(|(known, _)| known != *name)).min();
         return Err(OptimizerStateError::Unexpected(extra.cloned().unwrap_or_default()));
     }
+    Ok(())
+}
+
+/// Copies `saved` into `handles`, which fit.
+fn copy_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>) {
     let _guard = tch::no_grad_guard();
     for (name, mut tensor) in handles {
         tensor.copy_(&saved[&name]);
     }
-    Ok(())
 }
 
 /// The step counter as a saved tensor.
@@ -144,9 +172,14 @@ mod tests {
 
     #[test]
     fn decay_spares_norms_and_biases() {
-        let makers: [Maker; 2] = [
+        let makers: [Maker; 4] = [
             |state| Box::new(Sgd::new(state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() })),
-            |state| Box::new(AdamW::new(state, AdamWOptions { weight_decay: 0.5, ..AdamWOptions::default() })),
+            |state| Box::new(Adam::new(state, AdamOptions { weight_decay: 0.5, ..AdamOptions::default() })),
+            |state| Box::new(RAdam::new(state, RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() })),
+            |state| {
+                let options = RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() };
+                Box::new(Ranger::ranger(state, options, LookaheadOptions::default()))
+            },
         ];
         for make in makers {
             let state = pair();
@@ -154,9 +187,37 @@ mod tests {
             for entry in state.entries() {
                 (entry.tensor.sum(Kind::Double) * 0.0).backward();
             }
-            optimizer.step(&state, 0.1);
+            optimizer.step(&state, 0.1.into());
             assert!((value(&state, 0) - 0.95).abs() < 1e-12, "{}", value(&state, 0));
             assert_eq!(value(&state, 1), 1.0);
+        }
+    }
+
+    #[test]
+    fn a_group_has_a_rate_of_its_own() {
+        let state = pair();
+        let mut optimizer = Sgd::new(&state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() });
+        let of = |key: &str| if key == "bias" { 3.0 } else { 0.5 };
+        optimizer.set_groups(Groups::by(&state, |entry| Group { lr_factor: of(&entry.key), decay: false }));
+        for entry in state.entries() {
+            entry.tensor.sum(Kind::Double).backward();
+        }
+        optimizer.step(&state, 0.1.into());
+        assert!((value(&state, 0) - 0.95).abs() < 1e-12 && (value(&state, 1) - 0.7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn lookahead_refuses_state_of_another_optimiser_and_changes_nothing() {
+        let state = pair();
+        let mut ranger = Ranger::ranger(&state, RAdamOptions::default(), LookaheadOptions::default());
+        let before = ranger.save();
+        let mut saved: HashMap<_, _> = before.iter().map(|(name, tensor)| (name.clone(), tensor + 1)).collect();
+        saved.remove("lookahead_step");
+        assert_eq!(ranger.load(&saved), Err(OptimizerStateError::Missing("lookahead_step".to_owned())));
+        let radam = RAdam::new(&state, RAdamOptions::default());
+        assert!(ranger.load(&radam.save().into_iter().collect()).is_err());
+        for ((name, now), (_, then)) in ranger.save().iter().zip(&before) {
+            assert!(now.equal(then), "{name}");
         }
     }
 
@@ -165,7 +226,7 @@ mod tests {
         let state = pair();
         let mut optimizer = Sgd::new(&state, SgdOptions::default());
         state.entries()[0].tensor.sum(Kind::Double).backward();
-        optimizer.step(&state, 0.1);
+        optimizer.step(&state, 0.1.into());
         assert_eq!((value(&state, 0), value(&state, 1)), (0.9, 1.0));
         assert!((&state.entries()[0].tensor * 2.0).requires_grad());
         optimizer.zero_grad(&state);

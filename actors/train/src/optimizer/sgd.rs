@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{Optimizer, OptimizerStateError, Slots, load_handles, save_handles, scalar_like, with_gradients};
+use super::{Due, Groups, Optimizer, OptimizerStateError, Rates, Slots, load_handles, save_handles, scalar_like};
 use crate::state::StateDict;
 
 /// Settings of [`Sgd`].
@@ -27,33 +27,39 @@ impl Default for SgdOptions {
 /// g += wd·p; v = μ·v + g; p −= lr·v (Nesterov: p −= lr·(g + μ·v)).
 pub struct Sgd {
     options: SgdOptions,
+    groups: Groups,
     velocity: Slots,
 }
 
 impl Sgd {
     /// An optimiser for the parameters of `state`, at rest.
     pub fn new(state: &StateDict, options: SgdOptions) -> Self {
-        Self { options, velocity: Slots::zeros("velocity", state) }
+        Self { options, groups: Groups::of(state), velocity: Slots::zeros("velocity", state) }
     }
 }
 
 impl Optimizer for Sgd {
-    fn step(&mut self, state: &StateDict, lr: f64) {
+    fn step(&mut self, state: &StateDict, rates: Rates) {
         let _guard = tch::no_grad_guard();
         let SgdOptions { momentum, weight_decay, nesterov } = self.options;
-        for (index, mut parameter, mut gradient, decay) in with_gradients(state, self.velocity.slots.len()) {
-            if decay && weight_decay != 0.0 {
+        let momentum = rates.momentum.unwrap_or(momentum);
+        for Due { index, mut parameter, mut gradient, group } in self.groups.due(state) {
+            if group.decay && weight_decay != 0.0 {
                 gradient = gradient.addcmul(&parameter, &scalar_like(weight_decay, &parameter));
             }
             let velocity = &self.velocity.slots[index].1;
             let momentum = scalar_like(momentum, &parameter);
             let _ = gradient.addcmul_out(velocity, velocity, &momentum);
-            let minus_lr = scalar_like(-lr, &parameter);
+            let minus_lr = scalar_like(-rates.lr * group.lr_factor, &parameter);
             let _ = match nesterov {
                 true => parameter.addcmul_(&gradient.addcmul(velocity, &momentum), &minus_lr),
                 false => parameter.addcmul_(velocity, &minus_lr),
             };
         }
+    }
+
+    fn set_groups(&mut self, groups: Groups) {
+        self.groups = groups;
     }
 
     fn save(&self) -> Vec<(String, Tensor)> {

@@ -20,6 +20,7 @@ use super::step;
 use crate::checkpoint::sha256_of_weights;
 use crate::metric;
 use crate::net::Net;
+use crate::optimizer::Rates;
 
 /// Fewest rows that a step is made of.
 const ROWS_MIN: usize = 2;
@@ -140,8 +141,8 @@ impl Course<'_> {
             let seqs = batch.seqs();
             let cursor = &self.state.progress.cursor;
             assert_eq!(seqs.start, cursor.seq, "batches come in plan order");
-            let lr = stage.schedule.lr(stage.lr, cursor.step_of_stage, steps_of_stage);
-            let loss = self.step(stage, batch, lr)?;
+            let rates = stage.schedule.rates(stage.lr, cursor.step_of_stage, steps_of_stage);
+            let loss = self.step(stage, batch, rates)?;
             self.tell(Event::Batch { done: seqs.end, loss });
             if batches.batches_left() > 0 && self.commit_is_due() {
                 self.commit()?;
@@ -150,7 +151,7 @@ impl Course<'_> {
     }
 
     /// Consumes one batch: step, tally, ledger line.
-    fn step(&mut self, stage: &StageSpec, mut batch: Batch, lr: f64) -> Result<Option<f64>, TrainError> {
+    fn step(&mut self, stage: &StageSpec, mut batch: Batch, rates: Rates) -> Result<Option<f64>, TrainError> {
         let step_number = self.state.progress.cursor.step + 1;
         // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
         let loss = if batch.len() < ROWS_MIN {
@@ -161,7 +162,7 @@ impl Course<'_> {
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step_number);
             let (net, optimizer) = (&self.state.net, &mut *self.state.optimizer);
-            let loss = step::train(net, optimizer, (&images, &labels), self.spec.label_smoothing, lr, seed);
+            let loss = step::train(net, optimizer, (&images, &labels), self.spec.label_smoothing, rates, seed);
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { step: step_number, loss });
             }

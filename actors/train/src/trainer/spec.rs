@@ -16,17 +16,21 @@ use fastgarden_proto::ledger::Opening;
 use tch::Device;
 
 use crate::net::xresnet::XResNetSpec;
-use crate::optimizer::{AdamW, AdamWOptions, Optimizer, Sgd, SgdOptions};
+use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions};
 use crate::schedule::Schedule;
 use crate::state::StateDict;
 
 /// Which optimiser, with its settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OptimizerSpec {
     /// SGD with momentum.
     Sgd(SgdOptions),
-    /// AdamW.
-    AdamW(AdamWOptions),
+    /// Adam or AdamW.
+    Adam(AdamOptions),
+    /// RAdam.
+    RAdam(RAdamOptions),
+    /// Lookahead around RAdam.
+    Ranger(RAdamOptions, LookaheadOptions),
 }
 
 impl OptimizerSpec {
@@ -34,7 +38,9 @@ impl OptimizerSpec {
     pub fn build(&self, state: &StateDict) -> Box<dyn Optimizer> {
         match self {
             Self::Sgd(options) => Box::new(Sgd::new(state, *options)),
-            Self::AdamW(options) => Box::new(AdamW::new(state, *options)),
+            Self::Adam(options) => Box::new(Adam::new(state, *options)),
+            Self::RAdam(options) => Box::new(RAdam::new(state, *options)),
+            Self::Ranger(options, lookahead) => Box::new(Ranger::ranger(state, *options, *lookahead)),
         }
     }
 }

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use crate::loss::cross_entropy;
 use crate::metric::count_correct;
 use crate::net::Net;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Optimizer, Rates};
 
 /// The first view of a batch on the device: float `[N, 3, H, W]` in 0–1 (channels-last strides), with its labels.
 ///
@@ -29,7 +29,7 @@ pub fn train(
     optimizer: &mut dyn Optimizer,
     (images, labels): (&Tensor, &Tensor),
     label_smoothing: f64,
-    lr: f64,
+    rates: Rates,
     seed_of_step: i64,
 ) -> f64 {
     tch::manual_seed(seed_of_step);
@@ -38,7 +38,7 @@ pub fn train(
     loss.backward();
     let value = loss.double_value(&[]);
     if value.is_finite() {
-        optimizer.step(net.state(), lr);
+        optimizer.step(net.state(), rates);
     }
     value
 }
