@@ -18,7 +18,7 @@ use fastgarden_data::simd::Simd;
 use fastgarden_data::slab::{Heap, Layout, Slab};
 use fastgarden_data::ticket::Placement;
 use fastgarden_data::view::ViewMaker;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// Records that are gone through in turn, so that no stage learns one by heart.
 const SAMPLE: u32 = 64;
@@ -132,7 +132,7 @@ fn finishing(criterion: &mut Criterion) {
     let row = vec![7u8; layout.row_bytes(0)];
     let mut group = criterion.benchmark_group("finish");
     group.throughput(Throughput::Bytes(row.len() as u64));
-    group.bench_function("row hash", |bencher| bencher.iter(|| xxh3_64(black_box(&row))));
+    group.bench_function("row hash", |bencher| bencher.iter(|| XxHash3_64::oneshot(black_box(&row))));
     group.throughput(Throughput::Elements(BATCH_ROWS as u64));
     // Collating copies nothing: rows are lent where they will lie. What it costs among the actors, `actors` shows.
     group.bench_function("collate: lend a slab by chunks and close it", |bencher| {
