@@ -18,8 +18,8 @@ use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::resample::ResamplePath;
 
-/// How long the bare loop runs for one sample.
-const LOOP_TIME: Duration = Duration::from_millis(200);
+/// How long the bare loop runs after each epoch of the pipeline.
+const LOOP_TIME: Duration = Duration::from_millis(100);
 /// More than the garden needs in either cache.
 const CACHE_BYTES: u64 = 2 << 30;
 
@@ -67,76 +67,48 @@ fn saturation(criterion: &mut Criterion) {
     group.sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements(u64::from(index.len())));
     for point in Point::all() {
-        let piped = pipeline(&mut group, &index, point);
-        // With other buffers or batches the loop would be the same.
-        let usual = Point { cache: point.cache, ..Point::usual(point.path) };
-        if point.name() == usual.name() {
-            let looped = bare_loop(&mut group, &index, point);
-            if let (Some(piped), Some(looped)) = (piped, looped) {
-                eprintln!("{:.1} % of the bare loop's {looped:.0} images/s\n", 100.0 * piped / looped);
-            }
-        }
+        measure(&mut group, &index, point);
     }
     group.finish();
 }
 
-fn spec_of(index: &Arc<Index>, point: Point) -> PhaseSpec {
-    PhaseSpec { batch_rows: point.batch_rows, ..common::phase(index, point.path) }
-}
-
-/// The median rate, images a second, unless the point was filtered out.
-fn pipeline(group: &mut BenchmarkGroup<'_, WallTime>, index: &Arc<Index>, point: Point) -> Option<f64> {
-    let spec = spec_of(index, point);
-    let Point { decoders, prefetch_batches, .. } = point;
-    let images = u64::from(index.len());
+fn measure(group: &mut BenchmarkGroup<'_, WallTime>, index: &Arc<Index>, point: Point) {
+    let Point { decoders, prefetch_batches, batch_rows, .. } = point;
+    let spec = PhaseSpec { batch_rows, ..common::phase(index, point.path) };
+    let cache = point.cache.map(|mode| Arc::new(Cache::new(mode, CACHE_BYTES)));
     let walk = |pipeline: &Pipeline| common::epoch(pipeline, &spec, prefetch_batches, Duration::ZERO);
     let mut pipeline: Option<Pipeline> = None;
-    let mut stretches: Vec<Stretch> = Vec::new();
+    let (mut stretches, mut loops): (Vec<Stretch>, Vec<f64>) = (Vec::new(), Vec::new());
     group.bench_function(point.name(), |bencher| {
         let pipeline = pipeline.get_or_insert_with(|| {
-            let cache = point.cache.map(|mode| Arc::new(Cache::new(mode, CACHE_BYTES)));
-            let options = PipelineOptions { decoders, prefetch_batches, cache, ..common::options(&spec) };
+            let options = common::options(&spec);
+            let options = PipelineOptions { decoders, prefetch_batches, cache: cache.clone(), ..options };
             let pipeline = Pipeline::start(options).expect("there is memory");
             // Fills the cache.
             walk(&pipeline);
             pipeline
         });
         bencher.iter_custom(|rounds| {
-            let walked = (0..rounds).map(|_| walk(pipeline)).collect::<Vec<_>>();
-            let time = walked.iter().map(|stretch| stretch.time_of(images)).sum();
-            stretches.extend(walked);
+            let mut time = Duration::ZERO;
+            for _ in 0..rounds {
+                let stretch = walk(pipeline);
+                time += stretch.time_of(u64::from(index.len()));
+                stretches.push(stretch);
+                // In turn with the pipeline, so that whatever else the machine does meets both alike.
+                let looped = ceiling::run(&spec, cache.as_deref(), decoders, LOOP_TIME).expect("the records are sound");
+                loops.push(looped.images as f64 / looped.seconds);
+            }
             time
         });
     });
-    let last = stretches.last()?;
+    let Some(last) = stretches.last() else { return };
     let rate = common::median(&stretches.iter().map(Stretch::rate).collect::<Vec<_>>());
-    eprintln!("{rate:.0} images/s; busy: {}", last.utilisation());
-    Some(rate)
-}
-
-/// The same for a bare loop on as many threads as there are decoders.
-fn bare_loop(group: &mut BenchmarkGroup<'_, WallTime>, index: &Arc<Index>, point: Point) -> Option<f64> {
-    let spec = spec_of(index, point);
-    let mut cache = None;
-    let mut rates = Vec::new();
-    let run =
-        |cache: Option<&Cache>, time| ceiling::run(&spec, cache, point.decoders, time).expect("records are sound");
-    group.bench_function(format!("{}, bare loop", point.name()), |bencher| {
-        if let (Some(mode), None) = (point.cache, &cache) {
-            let empty = Cache::new(mode, CACHE_BYTES);
-            while empty.observe().records < u64::from(index.len()) {
-                run(Some(&empty), LOOP_TIME);
-            }
-            cache = Some(empty);
-        }
-        bencher.iter_custom(|rounds| {
-            let looped = run(cache.as_ref(), LOOP_TIME.mul_f64(rounds.max(1) as f64));
-            rates.push(looped.images as f64 / looped.seconds);
-            let images = rounds * u64::from(index.len());
-            Duration::from_secs_f64(images as f64 * looped.seconds / looped.images as f64)
-        });
-    });
-    (!rates.is_empty()).then(|| common::median(&rates))
+    let ceiling = common::median(&loops);
+    eprintln!(
+        "{rate:.0} images/s, {:.1} % of the bare loop's {ceiling:.0}; busy: {}\n",
+        100.0 * rate / ceiling,
+        last.utilisation()
+    );
 }
 
 criterion_group! { name = benches; config = common::criterion(); targets = saturation }

@@ -37,7 +37,7 @@ const GARDEN_RECORDS: u32 = 2_048;
 /// Short: all benches together shall take minutes.
 pub fn criterion() -> Criterion {
     let short = Duration::from_millis(100);
-    Criterion::default().sample_size(10).warm_up_time(short).measurement_time(6 * short).without_plots()
+    Criterion::default().sample_size(10).warm_up_time(short).measurement_time(5 * short)
 }
 
 /// Where the shards are: what the variable says, or a garden of 224 px that is drawn once and kept in `target/tmp`.
