@@ -50,6 +50,21 @@ fn images_are_exact_and_the_hash_is_that_of_the_tickets() {
 }
 
 #[test]
+fn the_resample_path_is_told_and_each_has_its_own_bits() {
+    let place = place();
+    let bench = |words: &str| {
+        let words = format!("bench --data garden --images 64 --batch-size 16 --no-ceiling --format json {words}");
+        place.run(&words).expect_code(0).json()
+    };
+    let (plain, pil, planar) = (bench(""), bench("--resample pil"), bench("--resample planar"));
+    assert_eq!((&plain["resample"], &planar["resample"]), (&"pil".into(), &"planar".into()));
+    assert_eq!(plain["batch_hash"], pil["batch_hash"]);
+    assert_ne!(plain["batch_hash"], planar["batch_hash"]);
+    let by_cache = bench("--resample planar --cache decoded");
+    assert_eq!(by_cache["batch_hash"], planar["batch_hash"]);
+}
+
+#[test]
 fn a_recipes_cache_and_its_budget_are_used_and_told() {
     let place = place();
     let words = "bench --data garden --recipe seedling --set stage.0.source_px=48 --set execution.cache=decoded \

@@ -294,6 +294,7 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
             "stage.0.schedule={ kind = \"one_cycle\", rise_share = 0.4, momentum_low = 0.8 }",
         ],
         &["execution.cache=encoded", "execution.cache_bytes=512MiB", "execution.cpu_budget=40%"],
+        &["data.resample=planar", "data.decode=lenient"],
         &["summary=\"quotes \\\" back\\\\slash\\nline\\ttab \\u0007 é\"", "based_on=[\"a, b\", \"c\"]"],
     ];
     for assignments in variants {

@@ -76,7 +76,11 @@ impl Decoder {
         let path = phase.spec.resample;
         let begun = Instant::now();
         let image = match phase.cache.as_ref().and_then(|cache| cache.get(record)) {
-            Some(Kept::Decoded(stored)) => stored.image(),
+            Some(Kept::Decoded(stored)) => {
+                let image = stored.image();
+                image.fetch(crops(image.size()));
+                image
+            }
             Some(Kept::Encoded(encoded)) => self.decoder.decode_for(path, encoded, crops)?,
             None => {
                 let encoded = &chunk.encoded[chunk.rows[row].image.clone()];

@@ -86,5 +86,5 @@ impl Limits {
 }
 
 fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions/limits.txt")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/instructions/limits.txt")
 }
