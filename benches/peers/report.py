@@ -94,8 +94,8 @@ def markdown(results):
     if skipped:
         out += ["Not measured:", "", *skipped, ""]
     out += [
-        "CPU-seconds: user + system time of the whole process tree over the timed part (FastGarden's from outside, over "
-        "its last seconds, where its bench does not report them). Peak memory: for one process "
+        "CPU-seconds: user + system time of the whole process tree over the timed part (FastGarden's as "
+        "its bench says). Peak memory: for one process "
         "the kernel's high-water mark of its resident set; for several the largest sum of their proportional sets "
         "(a page shared by n counts 1/n), sampled twice a second during the warm-up epoch and once after the timed "
         "part. The largest of all rounds is shown.", "",
