@@ -134,8 +134,9 @@ proptest! {
         let mut damaged = JPEGS[which].1.to_vec();
         let at = at.index(damaged.len() - bytes.len());
         damaged[at..at + bytes.len()].copy_from_slice(&bytes);
-        let small = read_header(&damaged).is_ok_and(|header| header.size.px() < 1 << 20);
-        prop_assume!(small);
+        if !read_header(&damaged).is_ok_and(|header| header.size.px() < 1 << 20) {
+            return Ok(());
+        }
         let found = [Simd::Portable, Simd::detect()]
             .map(|simd| read(&mut PlanesReader::new(simd), &damaged, Size::whole));
         prop_assert_eq!(&found[0], &found[1]);
