@@ -50,7 +50,7 @@ pub struct BlockMaker {
 pub struct BlockSpec {
     /// A name from [`BLOCKS`].
     pub kind: &'static str,
-    /// Groups of the widest convolution; more than 1 make ResNeXt's widths (see [`resnext_width`]).
+    /// Groups of the widest convolution; more than 1 make ResNeXt's widths.
     pub groups: i64,
     /// Channels that go out over the width of the stage.
     pub expansion: i64,
