@@ -22,7 +22,7 @@ pub struct PipelineOptions {
     pub augmenters: usize,
     /// Batches that may wait in the batch channel.
     pub prefetch_batches: usize,
-    /// Bytes of the largest batch of the run (see [`PhaseSpec::layout`](crate::PhaseSpec::layout)).
+    /// Bytes of the largest batch of the run (see [`PhaseSpec::layout`](crate::phase::PhaseSpec::layout)).
     pub slab_bytes: usize,
     /// Rows of the largest batch of the run.
     pub batch_rows_max: usize,
