@@ -13,6 +13,7 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
+use fastgarden_train::loss::{CrossEntropy, Objective};
 use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
@@ -142,7 +143,7 @@ impl Prepared {
             device: self.device,
             channels_last: matches!(self.device, Device::Cuda(_)),
             optimizer: recipe.optimizer.spec,
-            label_smoothing: recipe.label_smoothing,
+            objective: objective(recipe),
             stages,
             evaluation: Some(evaluation(recipe, split(&self.validation), self.evaluation_rows())),
             seed,
@@ -241,6 +242,10 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
         view: transforms::evaluation_view(&recipe.evaluation),
         batch_rows,
         limit: (limit > 0).then_some(limit),
-        label_smoothing: recipe.label_smoothing,
+        objective: objective(recipe),
     }
+}
+
+fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
+    Arc::new(CrossEntropy { label_smoothing: recipe.label_smoothing })
 }

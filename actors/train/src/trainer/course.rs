@@ -18,6 +18,7 @@ use super::spec::{StageSpec, TrainSpec};
 use super::state::{EpochTally, Next, RunState};
 use super::step;
 use crate::checkpoint::sha256_of_weights;
+use crate::loss::Targets;
 use crate::metric;
 use crate::net::Net;
 use crate::optimizer::Rates;
@@ -158,11 +159,12 @@ impl Course<'_> {
             batch.release_pixels();
             None
         } else {
-            let (images, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
+            let (views, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step_number);
-            let (net, optimizer) = (&self.state.net, &mut *self.state.optimizer);
-            let loss = step::train(net, optimizer, (&images, &labels), self.spec.label_smoothing, rates, seed);
+            let (net, optimizer, objective) = (&self.state.net, &mut *self.state.optimizer, &*self.spec.objective);
+            let targets = Targets::Classes(labels);
+            let loss = step::train(net, objective, optimizer, (&views, &targets), rates, seed);
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { step: step_number, loss });
             }

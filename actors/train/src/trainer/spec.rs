@@ -15,6 +15,7 @@ use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::Opening;
 use tch::Device;
 
+use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
 use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions};
 use crate::schedule::Schedule;
@@ -94,8 +95,8 @@ pub struct EvaluationSpec {
     pub batch_rows: usize,
     /// Most records to judge; `None` = all.
     pub limit: Option<u64>,
-    /// As in training.
-    pub label_smoothing: f64,
+    /// What the loss is: usually the one of training.
+    pub objective: Arc<dyn Objective>,
 }
 
 /// When checkpoints are written, besides at the end of each epoch.
@@ -120,8 +121,8 @@ pub struct TrainSpec {
     pub channels_last: bool,
     /// The optimiser.
     pub optimizer: OptimizerSpec,
-    /// Label smoothing of the cross-entropy.
-    pub label_smoothing: f64,
+    /// The loss.
+    pub objective: Arc<dyn Objective>,
     /// The recipe's stages.
     pub stages: Vec<StageSpec>,
     /// How accuracy is measured, where there is a validation split.
