@@ -38,6 +38,7 @@ pub mod resample;
 pub mod planar;
 pub mod view;
 pub mod jitter;
+pub mod distortion;
 pub mod fingerprint;
 
 // The pipeline, in dataflow order: loader (a short way in) → conductor → reader → decoder → augmenter → sequencer → batch.

@@ -1,6 +1,7 @@
 //! Permission to use one example once, and how each of its views is cut.
 //! Not here: which tickets a phase has (see `plan`) or what became of them (see `outcome`).
 
+use crate::distortion::drawn_flip;
 use crate::geometry::{self, CropBox, Size};
 use crate::jitter::Jitter;
 use crate::random::{Draws, Purpose};
@@ -71,7 +72,8 @@ pub struct ViewKey {
 }
 
 impl ViewKey {
-    fn draws(self, purpose: Purpose) -> Draws {
+    /// The stream of draws for one purpose.
+    pub fn draws(self, purpose: Purpose) -> Draws {
         Draws::new(self.seed, self.epoch, self.seq, self.view, purpose)
     }
 }
@@ -92,7 +94,7 @@ impl Transform {
                 (whole, full, geometry::centre_window(full, self.size))
             }
         };
-        let flip = self.flip && key.draws(Purpose::Flip).unit() < 0.5;
+        let flip = self.flip && drawn_flip(key);
         Placement { source, full, window, flip }
     }
 
