@@ -113,7 +113,7 @@ fn resizing(criterion: &mut Criterion) {
                 for share in [0.35, 0.7, 1.0] {
                     let full = Size { width: side, height: side };
                     let source = centre(picture.size(), share);
-                    let place = Placement { source, full, window: full.whole(), flip: true };
+                    let place = Placement { source, full, window: full.whole(), flip: true, distortion: None };
                     let mut row = vec![0; full.px() as usize * 3];
                     let id = BenchmarkId::new(format!("{}, {name}", path.name()), format!("{share} to {side} px"));
                     group.bench_function(id, |bencher| {

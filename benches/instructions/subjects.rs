@@ -118,7 +118,7 @@ fn plan(_: Simd) -> Work {
 }
 
 fn transform() -> Transform {
-    Transform { size: SIZE, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, jitter: true }
+    Transform { size: SIZE, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, distort: false, jitter: true }
 }
 
 fn tickets(_: Simd) -> Work {
@@ -160,7 +160,7 @@ fn planar_view(simd: Simd) -> Work {
 
 /// Crop, resize and flip of a picture that is decoded already.
 fn view(path: ResamplePath, simd: Simd) -> Work {
-    let place = Placement { source: crop(), full: SIZE, window: SIZE.whole(), flip: true };
+    let place = Placement { source: crop(), full: SIZE, window: SIZE.whole(), flip: true, distortion: None };
     let jpeg = jpeg();
     // Kept for as long as the process lives, as the picture borrows from it.
     let decoder = Box::leak(Box::new(ImageDecoder::with_simd(DecodeMode::Strict, simd)));

@@ -31,6 +31,7 @@ pub struct DataToml {
     pub classes: Option<i64>,
     pub resample: Option<String>,
     pub decode: Option<String>,
+    pub normalize: Option<String>,
     pub bad_records: Option<String>,
 }
 
@@ -112,6 +113,8 @@ pub struct StageToml {
     pub crop: Option<CropToml>,
     pub cpu_augment: Option<String>,
     pub batch_augment: Option<String>,
+    pub erase: Option<EraseToml>,
+    pub mix: Option<MixToml>,
     pub schedule: Option<ScheduleToml>,
     pub optimizer_state: Option<String>,
     pub precision: Option<String>,
@@ -129,6 +132,19 @@ pub struct CropToml {
     pub kind: Option<String>,
     pub min_scale: Option<f64>,
     pub flip: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct EraseToml {
+    pub probability: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct MixToml {
+    pub kind: Option<String>,
+    pub alpha: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

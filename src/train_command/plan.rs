@@ -14,6 +14,7 @@ use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
 use fastgarden_train::loss::{CrossEntropy, Objective};
+use fastgarden_train::batch_augment::BatchSpec;
 use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
@@ -135,7 +136,7 @@ impl Prepared {
             .stages
             .iter()
             .zip(&self.train)
-            .map(|(stage, index)| stage_spec(stage, split(index), recipe.optimizer.lr))
+            .map(|(stage, index)| stage_spec(stage, split(index), recipe))
             .collect();
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
@@ -220,7 +221,7 @@ fn refuse_empty_epochs(recipe: &Recipe, opened: &[(u32, Arc<Index>)], rules: &Ru
     Ok(())
 }
 
-fn stage_spec(stage: &recipe::Stage, train: SplitSpec, lr: f64) -> StageSpec {
+fn stage_spec(stage: &recipe::Stage, train: SplitSpec, recipe: &Recipe) -> StageSpec {
     StageSpec {
         epochs: stage.epochs,
         train,
@@ -228,7 +229,13 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, lr: f64) -> StageSpec {
         drop_last: stage.drop_last,
         sampler: transforms::sampler(stage.sampler),
         views: vec![transforms::stage_view(stage)],
-        lr,
+        batch: BatchSpec {
+            augment: stage.batch_augment,
+            normalize: recipe.data.normalize,
+            erase: stage.erase,
+            mix: stage.mix,
+        },
+        lr: recipe.optimizer.lr,
         schedule: stage.schedule,
         reset_optimizer: stage.optimizer_state == OptimizerState::Reset,
     }
@@ -240,6 +247,7 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
     EvaluationSpec {
         split,
         view: transforms::evaluation_view(&recipe.evaluation),
+        normalize: recipe.data.normalize,
         batch_rows,
         limit: (limit > 0).then_some(limit),
         objective: objective(recipe),

@@ -68,7 +68,7 @@ fn hash_image(hash: &mut Sha256, image: &Decoded<'_>, views: &mut ViewMaker) {
     hash.update(source.height.to_le_bytes());
     for full in [image.size(), Size { width: 29, height: 7 }] {
         let mut view = vec![0; full.px() as usize * 3];
-        views.make(image, &Placement { source, full, window: full.whole(), flip: false }, &mut view);
+        views.make(image, &Placement { source, full, window: full.whole(), flip: false, distortion: None }, &mut view);
         hash.update(&view);
     }
 }

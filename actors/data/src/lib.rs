@@ -36,9 +36,10 @@ pub mod orientation;
 pub mod picture;
 pub mod resample;
 pub mod planar;
+pub mod distortion;
+pub mod fused;
 pub mod view;
 pub mod jitter;
-pub mod distortion;
 pub mod fingerprint;
 
 // The pipeline, in dataflow order: loader (a short way in) → conductor → reader → decoder → augmenter → sequencer → batch.

@@ -1,7 +1,7 @@
 //! Permission to use one example once, and how each of its views is cut.
 //! Not here: which tickets a phase has (see `plan`) or what became of them (see `outcome`).
 
-use crate::distortion::drawn_flip;
+use crate::distortion::{Distortion, drawn_flip};
 use crate::geometry::{self, CropBox, Size};
 use crate::jitter::Jitter;
 use crate::random::{Draws, Purpose};
@@ -25,6 +25,8 @@ pub enum Crop {
     },
     /// The whole image resized to the view, whatever its aspect.
     Resize,
+    /// The largest box of the view's shape, at a random place, resized to the view: fastai's `Resize`.
+    Largest,
     /// The whole image resized to a square, then its centre: fastai's validation transform.
     ResizeThenCentre {
         /// Side of the square, pixels; at least the view's.
@@ -41,12 +43,15 @@ pub struct Transform {
     pub crop: Crop,
     /// Whether half of the views are mirrored.
     pub flip: bool,
+    /// Whether views are mirrored, rotated, zoomed and warped at random, in one resampling with the cut. With `flip`, half of
+    /// them would be mirrored twice.
+    pub distort: bool,
     /// Whether brightness and contrast vary (by the augmenters).
     pub jitter: bool,
 }
 
 /// Where one view's pixels come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placement {
     /// The part of the upright image that is used.
     pub source: CropBox,
@@ -54,8 +59,10 @@ pub struct Placement {
     pub full: Size,
     /// …and the window of it that becomes the view.
     pub window: CropBox,
-    /// Mirrored left to right, last.
+    /// Mirrored left to right.
     pub flip: bool,
+    /// Distorted, last.
+    pub distortion: Option<Distortion>,
 }
 
 /// What all draws of one view are keyed by.
@@ -89,13 +96,18 @@ impl Transform {
                 (geometry::random_resized_crop(image, min_scale, || draws.unit()), self.size, view)
             }
             Crop::Resize => (whole, self.size, view),
+            Crop::Largest => {
+                let mut draws = key.draws(Purpose::Crop);
+                (geometry::largest_box(image, self.size, || draws.unit()), self.size, view)
+            }
             Crop::ResizeThenCentre { resize_px } => {
                 let full = Size { width: resize_px, height: resize_px };
                 (whole, full, geometry::centre_window(full, self.size))
             }
         };
         let flip = self.flip && drawn_flip(key);
-        Placement { source, full, window, flip }
+        let distortion = self.distort.then(|| Distortion::draw(key));
+        Placement { source, full, window, flip, distortion }
     }
 
     /// The brightness and contrast of the view, if they vary.

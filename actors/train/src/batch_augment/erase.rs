@@ -39,14 +39,14 @@ pub struct Erasure {
 impl Erasure {
     /// fastai's rectangle for a picture of this size; an empty one where nothing is erased. An area uniform in 0–0.3 of the
     /// picture, a shape log-uniform in 0.3–1/0.3, at any place.
-    pub fn draw(spec: EraseSpec, key: ViewKey, height: u32, width: u32) -> Self {
+    pub fn draw(spec: EraseSpec, key: ViewKey, height: i64, width: i64) -> Self {
         let mut draws = key.draws(Purpose::Erase);
         let chance = draws.unit();
-        let area = draws.between(0.0, AREA_MAX) * f64::from(height) * f64::from(width);
+        let area = draws.between(0.0, AREA_MAX) * (height * width) as f64;
         let aspect = libm::exp(draws.between(libm::log(ASPECT_MIN), -libm::log(ASPECT_MIN)));
-        let mut side = |area: f64, length: u32| {
+        let mut side = |area: f64, length: i64| {
             let side = libm::sqrt(area).round_ties_even() as i64;
-            let room = (i64::from(length) - side).max(0) as u64;
+            let room = (length - side).max(0) as u64;
             let start = draws.below(room + 1) as i64;
             (start, start + side)
         };
@@ -63,22 +63,22 @@ impl Erasure {
 /// and a picture's noise is the stretch of it that begins where the picture's ticket says.
 pub struct Eraser {
     spec: EraseSpec,
-    side_px: u32,
     pool: Tensor,
 }
 
 impl Eraser {
-    /// Erases pictures of three channels and `side_px` pixels a side.
-    pub fn new(spec: EraseSpec, side_px: u32, device: Device) -> Self {
-        let numbers = NOISE_STARTS + 3 * u64::from(side_px).pow(2);
+    /// Erases pictures of three channels and up to `pixels_max` pixels.
+    pub fn new(spec: EraseSpec, pixels_max: u64, device: Device) -> Self {
+        let numbers = NOISE_STARTS + 3 * pixels_max;
         let mut draws = Draws::new(0, 0, 0, 0, Purpose::Noise);
         let pool: Vec<f32> = (0..numbers).map(|_| draws.normal() as f32).collect();
-        Self { spec, side_px, pool: Tensor::from_slice(&pool).to_device(device) }
+        Self { spec, pool: Tensor::from_slice(&pool).to_device(device) }
     }
 
-    /// Erases in `images` `[N, 3, side, side]` float32, one key a row.
+    /// Erases in `images` `[N, 3, H, W]` float32, one key a row.
     pub fn apply(&self, images: Tensor, keys: &[ViewKey]) -> Tensor {
-        let draw = |&key: &ViewKey| Erasure::draw(self.spec, key, self.side_px, self.side_px);
+        let size = images.size();
+        let draw = |&key: &ViewKey| Erasure::draw(self.spec, key, size[2], size[3]);
         self.fill(images, &keys.iter().map(draw).collect::<Vec<_>>())
     }
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn only_the_rectangle_becomes_noise_whatever_the_layout() {
-        let eraser = Eraser::new(EraseSpec { probability: 1.0 }, 40, Device::Cpu);
+        let eraser = Eraser::new(EraseSpec { probability: 1.0 }, 1_600, Device::Cpu);
         let images = Tensor::full([2, 3, 40, 40], 7.0, (Kind::Float, Device::Cpu));
         let erasure = Erasure { top: 10, bottom: 30, left: 5, right: 45, noise: 77 };
         let filled = eraser.fill(images.copy(), &[Erasure::default(), erasure]);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_last_stretch_of_noise_lies_in_the_pool() {
-        let eraser = Eraser::new(EraseSpec { probability: 1.0 }, 4, Device::Cpu);
+        let eraser = Eraser::new(EraseSpec { probability: 1.0 }, 16, Device::Cpu);
         let all = Erasure { top: 0, bottom: 4, left: 0, right: 4, noise: NOISE_STARTS as i64 - 1 };
         let filled = eraser.fill(Tensor::zeros([1, 3, 4, 4], (Kind::Float, Device::Cpu)), &[all]);
         assert_eq!(i64::try_from(filled.eq(0.0).sum(Kind::Int64)).expect("a count"), 0);

@@ -7,16 +7,21 @@
 //! of device calls, and none of them waits for the device.
 
 mod erase;
+mod mix;
 mod normalize;
 mod standard;
 
+use fastgarden_data::batch::Batch;
 use fastgarden_data::distortion::{Distortion, drawn_flip};
 use fastgarden_data::jitter::Jitter;
 use fastgarden_data::random::Purpose;
 use fastgarden_data::ticket::ViewKey;
 use tch::{Device, Kind, Tensor};
 
+use crate::loss::Targets;
+
 pub use erase::{EraseSpec, Eraser, Erasure};
+pub use mix::MixSpec;
 pub use normalize::{Normalize, Normalizer};
 pub use standard::{distort, light};
 
@@ -41,6 +46,8 @@ pub struct BatchSpec {
     pub normalize: Normalize,
     /// Random erasing, if any.
     pub erase: Option<EraseSpec>,
+    /// Mixup or cutmix, if any.
+    pub mix: Option<MixSpec>,
 }
 
 /// The batch transforms of one stage, with what they keep on the device.
@@ -48,6 +55,7 @@ pub struct BatchTransforms {
     augment: BatchAugment,
     normalizer: Normalizer,
     eraser: Option<Eraser>,
+    mix: Option<MixSpec>,
 }
 
 impl BatchAugment {
@@ -71,24 +79,38 @@ impl BatchAugment {
 }
 
 impl BatchTransforms {
-    /// The transforms of `spec` for pictures of `side_px` pixels a side.
-    pub fn new(spec: &BatchSpec, side_px: u32, device: Device) -> Self {
+    /// The transforms of `spec` for views of up to `pixels_max` pixels.
+    pub fn new(spec: &BatchSpec, pixels_max: u64, device: Device) -> Self {
         Self {
             augment: spec.augment,
             normalizer: Normalizer::new(spec.normalize, device),
-            eraser: spec.erase.map(|spec| Eraser::new(spec, side_px, device)),
+            eraser: spec.erase.map(|spec| Eraser::new(spec, pixels_max, device)),
+            mix: spec.mix,
         }
     }
 
-    /// Transforms one view of a training batch: `images` float `[N, 3, H, W]` in 0–1 with one key a row. Shape and memory
-    /// layout stay.
-    pub fn apply(&self, images: Tensor, keys: &[ViewKey]) -> Tensor {
+    /// Transforms a training batch: views, float32 `[N, 3, H, W]` in 0–1 each, with the labels `[N]` int64; `keys` are those
+    /// of the rows, view by view. Shapes and memory layouts stay.
+    pub fn apply(&self, views: Vec<Tensor>, labels: Tensor, keys: &[Vec<ViewKey>]) -> (Vec<Tensor>, Targets) {
+        let views = views.into_iter().zip(keys).map(|(view, keys)| self.view(view, keys)).collect();
+        match (self.mix, keys) {
+            (Some(mix), [keys, ..]) => mix.apply(views, labels, keys),
+            _ => (views, Targets::Classes(labels)),
+        }
+    }
+
+    fn view(&self, images: Tensor, keys: &[ViewKey]) -> Tensor {
         let images = self.normalizer.apply(self.augment.apply(images, keys));
         match &self.eraser {
             Some(eraser) => eraser.apply(images, keys),
             None => images,
         }
     }
+}
+
+/// What the draws of a batch's rows are keyed by, view by view.
+pub fn keys_of(batch: &Batch) -> Vec<Vec<ViewKey>> {
+    (0..batch.views()).map(|view| batch.view_keys(view).collect()).collect()
 }
 
 /// A small tensor of drawn numbers on the device.

@@ -20,16 +20,17 @@ fn all() -> BatchSpec {
         augment: BatchAugment::Standard,
         normalize: Normalize::ImageNet,
         erase: Some(EraseSpec { probability: 0.5 }),
+        mix: None,
     }
 }
 
 #[test]
 fn what_a_picture_becomes_does_not_depend_on_the_batch() {
     for spec in [all(), BatchSpec { augment: BatchAugment::Flip, ..BatchSpec::default() }] {
-        let transforms = BatchTransforms::new(&spec, 16, Device::Cpu);
+        let transforms = BatchTransforms::new(&spec, 256, Device::Cpu);
         let apply = |seqs: &[u64]| {
             let (images, keys) = pictures(seqs);
-            transforms.apply(images, &keys)
+            transforms.view(images, &keys)
         };
         let batch = apply(&[0, 1, 2, 3, 4, 5, 6]);
         let others = apply(&[6, 2, 40]);
@@ -54,6 +55,23 @@ fn flips_are_exact_and_half() {
 #[test]
 fn no_transform_is_no_transform() {
     let (images, keys) = pictures(&[1, 2]);
-    let same = BatchTransforms::new(&BatchSpec::default(), 16, Device::Cpu).apply(images.copy(), &keys);
+    let same = BatchTransforms::new(&BatchSpec::default(), 256, Device::Cpu).view(images.copy(), &keys);
     assert_eq!(same, images);
+}
+
+#[test]
+fn targets_are_mixed_where_pictures_are_and_only_there() {
+    let spec = BatchSpec { mix: Some(MixSpec::MixUp { alpha: 0.4 }), ..all() };
+    let apply = |spec: &BatchSpec, seqs: &[u64]| {
+        let (images, keys) = pictures(seqs);
+        let labels = Tensor::zeros([seqs.len() as i64], (Kind::Int64, Device::Cpu));
+        BatchTransforms::new(spec, 256, Device::Cpu).apply(vec![images], labels, &[keys])
+    };
+    let (mixed, targets) = apply(&spec, &[0, 1, 2]);
+    assert!(matches!(targets, Targets::Mixed { .. }));
+    let (plain, targets) = apply(&all(), &[0, 1, 2]);
+    assert!(matches!(targets, Targets::Classes(_)));
+    assert_ne!(mixed, plain);
+    // A single picture has nobody to be mixed with.
+    assert!(matches!(apply(&spec, &[0]).1, Targets::Classes(_)));
 }

@@ -17,8 +17,8 @@ use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError
 use super::spec::{StageSpec, TrainSpec};
 use super::state::{EpochTally, Next, RunState};
 use super::step;
+use crate::batch_augment::{BatchTransforms, keys_of};
 use crate::checkpoint::sha256_of_weights;
-use crate::loss::Targets;
 use crate::metric;
 use crate::net::Net;
 use crate::optimizer::Rates;
@@ -104,7 +104,8 @@ impl Course<'_> {
         let before = pipeline.observe()?;
         let (begun, trained_before) = (Instant::now(), self.state.progress.tally.trained);
         let mut batches = pipeline.open(phase)?;
-        let flow = self.steps(stage, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
+        let transforms = stage.transforms(self.spec.device);
+        let flow = self.steps(stage, &transforms, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
         let after = pipeline.observe()?;
         let tally = &mut self.state.progress.tally;
         tally.timed += tally.trained - trained_before;
@@ -131,7 +132,7 @@ impl Course<'_> {
         error
     }
 
-    fn steps(&mut self, stage: &StageSpec, batches: &mut Batches<'_>) -> Result<Flow, TrainError> {
+    fn steps(&mut self, stage: &StageSpec, transforms: &BatchTransforms, batches: &mut Batches<'_>) -> Result<Flow, TrainError> {
         let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
         loop {
             let batch = match batches.next_unless(self.commands) {
@@ -143,7 +144,7 @@ impl Course<'_> {
             let cursor = &self.state.progress.cursor;
             assert_eq!(seqs.start, cursor.seq, "batches come in plan order");
             let rates = stage.schedule.rates(stage.lr, cursor.step_of_stage, steps_of_stage);
-            let loss = self.step(stage, batch, rates)?;
+            let loss = self.step(stage, transforms, batch, rates)?;
             self.tell(Event::Batch { done: seqs.end, loss });
             if batches.batches_left() > 0 && self.commit_is_due() {
                 self.commit()?;
@@ -152,7 +153,7 @@ impl Course<'_> {
     }
 
     /// Consumes one batch: step, tally, ledger line.
-    fn step(&mut self, stage: &StageSpec, mut batch: Batch, rates: Rates) -> Result<Option<f64>, TrainError> {
+    fn step(&mut self, stage: &StageSpec, transforms: &BatchTransforms, mut batch: Batch, rates: Rates) -> Result<Option<f64>, TrainError> {
         let step_number = self.state.progress.cursor.step + 1;
         // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
         let loss = if batch.len() < ROWS_MIN {
@@ -163,7 +164,7 @@ impl Course<'_> {
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step_number);
             let (net, optimizer, objective) = (&self.state.net, &mut *self.state.optimizer, &*self.spec.objective);
-            let targets = Targets::Classes(labels);
+            let (views, targets) = transforms.apply(views, labels, &keys_of(&batch));
             let loss = step::train(net, objective, optimizer, (&views, &targets), rates, seed);
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { step: step_number, loss });
