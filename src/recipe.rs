@@ -203,12 +203,23 @@ pub enum OptimizerState {
 pub struct Evaluation {
     /// Side of the shards to take, pixels.
     pub source_px: u32,
-    /// Side the whole image is resized to, pixels; at least `input_px`.
+    /// The part of an image that is resized.
+    pub crop: EvaluationCrop,
+    /// Side that part is resized to, pixels; at least `input_px`.
     pub resize_px: u32,
     /// Side of the centre crop, pixels.
     pub input_px: u32,
     /// Most validation records to use; 0 = all.
     pub limit: u64,
+}
+
+/// `evaluation.crop`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvaluationCrop {
+    /// The whole image, aspect not kept: how fastai validates after RandomResizedCrop.
+    Whole,
+    /// The largest square in the middle: how fastai validates after Resize.
+    Largest,
 }
 
 /// `[checkpoint]`

@@ -47,8 +47,7 @@ impl Check<'_> {
     /// Takes the keys out of a stage. Nothing may be done to a picture twice.
     pub fn augmentation(&self, at: &str, raw: &mut StageToml) -> Checked<Augmentation> {
         let key = |name: &str| format!("{at}.{name}");
-        let cpu_augment =
-            self.choice(&key("cpu_augment"), raw.cpu_augment.take(), Some("none"), &CPU_AUGMENTS, &[])?;
+        let cpu_augment = self.choice(&key("cpu_augment"), raw.cpu_augment.take(), Some("none"), &CPU_AUGMENTS, &[])?;
         let batch_augment =
             self.choice(&key("batch_augment"), raw.batch_augment.take(), Some("none"), &BATCH_AUGMENTS, &[])?;
         let twice = match (cpu_augment, batch_augment) {
@@ -59,7 +58,8 @@ impl Check<'_> {
         if let Some(what) = twice {
             let (cpu, batch) = (word(&CPU_AUGMENTS, cpu_augment), word(&BATCH_AUGMENTS, batch_augment));
             let path = key("batch_augment");
-            let sentence = format!("`{path}` {batch:?} and `{at}.cpu_augment` {cpu:?} both {what}: leave one of them out");
+            let sentence =
+                format!("`{path}` {batch:?} and `{at}.cpu_augment` {cpu:?} both {what}: leave one of them out");
             return Err(self.wrong(&path, sentence));
         }
         let crop = raw.crop.take().unwrap_or_default();

@@ -162,6 +162,7 @@ pub struct ScheduleToml {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct EvaluationToml {
     pub source_px: Option<i64>,
+    pub crop: Option<String>,
     pub resize_px: Option<i64>,
     pub input_px: Option<i64>,
     pub on: Option<String>,

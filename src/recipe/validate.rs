@@ -13,7 +13,8 @@ use super::error::RecipeError;
 use super::located::Node;
 use super::schema::{CheckpointToml, DataToml, EvaluationToml, RecipeToml, StageToml};
 use super::{
-    BadRecords, CheckpointCadence, Data, Decode, Evaluation, Normalize, OptimizerState, Recipe, Sampler, Stage,
+    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Normalize, OptimizerState, Recipe,
+    Sampler, Stage,
 };
 
 /// A value, or what is wrong with it.
@@ -124,13 +125,13 @@ impl Check<'_> {
 
     fn stage(&self, at: &str, mut raw: StageToml) -> Checked<Stage> {
         let key = |name: &str| format!("{at}.{name}");
+        let Augmentation { crop, flip, cpu_augment, batch_augment, erase, mix } = self.augmentation(at, &mut raw)?;
         let samplers = [("sequential", Sampler::Sequential), ("shuffled", Sampler::Shuffled)];
         let later = ["balanced", "weighted", "triplet", "siamese", "multi_resolution", "file", "hard"];
         let sampler_kind = raw.sampler.unwrap_or_default().kind;
         let sampler = self.choice(&key("sampler.kind"), sampler_kind, Some("shuffled"), &samplers, &later)?;
         let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
         self.choice(&key("precision"), raw.precision, Some("fp32"), &[("fp32", ())], &["fp16-on-gpu"])?;
-        let Augmentation { crop, flip, cpu_augment, batch_augment, erase, mix } = self.augmentation(at, &mut raw)?;
         let stage = Stage {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
             source_px: self.side(&key("source_px"), raw.source_px, 224)?,
@@ -168,6 +169,8 @@ impl Check<'_> {
                 None => self.wrong("evaluation.on", format!("`evaluation.on` is {on:?}: it must be `val`")),
             });
         }
+        let crops = [("whole", EvaluationCrop::Whole), ("largest", EvaluationCrop::Largest)];
+        let crop = self.choice("evaluation.crop", raw.crop, Some("whole"), &crops, &[])?;
         let input_px = self.side("evaluation.input_px", raw.input_px, last.input_px)?;
         let resize_px = self.side("evaluation.resize_px", raw.resize_px, resize_px_for(input_px))?;
         if resize_px < input_px {
@@ -176,6 +179,7 @@ impl Check<'_> {
         }
         Ok(Evaluation {
             source_px: self.side("evaluation.source_px", raw.source_px, last.source_px)?,
+            crop,
             resize_px,
             input_px,
             limit: self.integer("evaluation.limit", raw.limit, Some(0), 0..=i64::from(u32::MAX))? as u64,

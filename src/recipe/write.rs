@@ -1,7 +1,9 @@
 //! The canonical resolved form of a recipe. Written by hand rather than by a library, because the recipe's hash is
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
-use super::{BadRecords, Decode, Normalize, OptimizerState, Recipe, Sampler, Stage, augment, net, optimizer};
+use super::{
+    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Sampler, Stage, augment, net, optimizer,
+};
 
 /// Everything that the hash covers.
 pub fn hashed_part(recipe: &Recipe) -> String {
@@ -19,9 +21,14 @@ pub fn hashed_part(recipe: &Recipe) -> String {
         stage(each, &mut lines);
     }
     let evaluation = &recipe.evaluation;
+    let crop = match evaluation.crop {
+        EvaluationCrop::Whole => "whole",
+        EvaluationCrop::Largest => "largest",
+    };
     lines.extend([
         "\n[evaluation]".to_owned(),
         format!("source_px = {}", evaluation.source_px),
+        format!("crop = \"{crop}\""),
         format!("resize_px = {}", evaluation.resize_px),
         format!("input_px = {}", evaluation.input_px),
         "on = \"val\"".to_owned(),

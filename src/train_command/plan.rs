@@ -13,8 +13,8 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
-use fastgarden_train::loss::{CrossEntropy, Objective};
 use fastgarden_train::batch_augment::BatchSpec;
+use fastgarden_train::loss::{CrossEntropy, Objective};
 use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 

@@ -27,10 +27,13 @@ pub enum Crop {
     Resize,
     /// The largest box of the view's shape, at a random place, resized to the view: fastai's `Resize`.
     Largest,
-    /// The whole image resized to a square, then its centre: fastai's validation transform.
+    /// The whole image, or its largest square in the middle, resized to a square, of which the centre is taken: what fastai
+    /// validates with.
     ResizeThenCentre {
         /// Side of the square, pixels; at least the view's.
         resize_px: u32,
+        /// Whether what sticks out of the largest square is left out, rather than squeezed in.
+        largest: bool,
     },
 }
 
@@ -100,9 +103,10 @@ impl Transform {
                 let mut draws = key.draws(Purpose::Crop);
                 (geometry::largest_box(image, self.size, || draws.unit()), self.size, view)
             }
-            Crop::ResizeThenCentre { resize_px } => {
+            Crop::ResizeThenCentre { resize_px, largest } => {
                 let full = Size { width: resize_px, height: resize_px };
-                (whole, full, geometry::centre_window(full, self.size))
+                let source = if largest { geometry::largest_box(image, full, || 0.5) } else { whole };
+                (source, full, geometry::centre_window(full, self.size))
             }
         };
         let flip = self.flip && drawn_flip(key);

@@ -1,7 +1,7 @@
 //! Normalisation of pictures to a data set's mean and spread.
 //! Not here: normalisation layers.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// `data.normalize`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,7 @@ impl Normalizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     #[test]
     fn imagenet_numbers_are_taken_by_channel() {

@@ -132,7 +132,12 @@ impl Course<'_> {
         error
     }
 
-    fn steps(&mut self, stage: &StageSpec, transforms: &BatchTransforms, batches: &mut Batches<'_>) -> Result<Flow, TrainError> {
+    fn steps(
+        &mut self,
+        stage: &StageSpec,
+        transforms: &BatchTransforms,
+        batches: &mut Batches<'_>,
+    ) -> Result<Flow, TrainError> {
         let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
         loop {
             let batch = match batches.next_unless(self.commands) {
@@ -153,7 +158,13 @@ impl Course<'_> {
     }
 
     /// Consumes one batch: step, tally, ledger line.
-    fn step(&mut self, stage: &StageSpec, transforms: &BatchTransforms, mut batch: Batch, rates: Rates) -> Result<Option<f64>, TrainError> {
+    fn step(
+        &mut self,
+        stage: &StageSpec,
+        transforms: &BatchTransforms,
+        mut batch: Batch,
+        rates: Rates,
+    ) -> Result<Option<f64>, TrainError> {
         let step_number = self.state.progress.cursor.step + 1;
         // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
         let loss = if batch.len() < ROWS_MIN {
