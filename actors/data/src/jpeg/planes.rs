@@ -233,7 +233,7 @@ impl PlanesReader {
         let (luma, chroma) = (self.components[0].blocks, self.components.get(1).map_or((1, 1), |one| one.blocks));
         let is_alike = self.components[1..].iter().all(|component| component.blocks == chroma);
         let ratio = |luma: usize, chroma: usize| {
-            let divides = chroma > 0 && luma % chroma == 0 && [1, 2, 4].contains(&(luma / chroma));
+            let divides = luma.is_multiple_of(chroma) && [1, 2, 4].contains(&(luma / chroma));
             divides.then(|| luma / chroma)
         };
         let (across, down) = (ratio(luma.0, chroma.0)?, ratio(luma.1, chroma.1)?);
