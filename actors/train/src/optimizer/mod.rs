@@ -13,7 +13,7 @@ mod sgd;
 
 use std::collections::HashMap;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use thiserror::Error;
 
 pub use adam::{Adam, AdamOptions};
@@ -169,6 +169,8 @@ fn copy_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>)
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     /// A state of two equal parameters, of which only the first decays.
