@@ -14,7 +14,7 @@ use super::located::Node;
 use super::schema::{CheckpointToml, DataToml, EvaluationToml, RecipeToml, StageToml};
 use super::{
     BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Normalize, OptimizerState, Recipe,
-    Sampler, Stage,
+    Sampler, Stage, StagePrecision,
 };
 
 /// A value, or what is wrong with it.
@@ -131,7 +131,8 @@ impl Check<'_> {
         let sampler_kind = raw.sampler.unwrap_or_default().kind;
         let sampler = self.choice(&key("sampler.kind"), sampler_kind, Some("shuffled"), &samplers, &later)?;
         let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
-        self.choice(&key("precision"), raw.precision, Some("fp32"), &[("fp32", ())], &["fp16-on-gpu"])?;
+    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Normalize, OptimizerState, Recipe,
+    Sampler, Stage, StagePrecision,
         let stage = Stage {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
             source_px: self.side(&key("source_px"), raw.source_px, 224)?,
@@ -147,6 +148,7 @@ impl Check<'_> {
             mix,
             schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
             optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
+            precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES, &[])?,
         };
         let batch_bytes = stage.batch_size as u64 * u64::from(stage.input_px).pow(2) * 3;
         if batch_bytes > SLAB_BYTES_MAX {

@@ -1,10 +1,8 @@
 //! Adam (Kingma & Ba 2014) and AdamW (Loshchilov & Hutter 2017), as torch.optim does them: no amsgrad.
 
-use std::collections::HashMap;
-
 use tch::Tensor;
 
-use super::{Due, Groups, Moments, Optimizer, OptimizerStateError, Rates, scalar_like};
+use super::{Due, Groups, Held, Moments, Optimizer, Rates, scalar_like};
 use crate::state::StateDict;
 
 /// Settings of [`Adam`]. The defaults are AdamW's.
@@ -42,11 +40,12 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    fn step(&mut self, state: &StateDict, rates: Rates) {
+    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
+        let held = Held::new(applied, state, self.moments.moment_handles());
         let AdamOptions { betas: (beta1, beta2), eps, weight_decay, coupled_decay } = self.options;
         let betas = (rates.momentum.unwrap_or(beta1), beta2);
-        let (correction1, correction2) = self.moments.count(betas);
+        let (_, correction1, correction2) = self.moments.count(betas, applied);
         for Due { index, mut parameter, mut gradient, group } in self.groups.due(state) {
             let lr = rates.lr * group.lr_factor;
             if group.decay && weight_decay != 0.0 {
@@ -58,20 +57,17 @@ impl Optimizer for Adam {
             }
             let (mean, mean_square) = self.moments.update(index, &gradient, betas);
             let mut denominator = mean_square.sqrt();
-            let _ = denominator.g_div_scalar_(correction2.sqrt()).g_add_scalar_(eps);
-            let _ = parameter.addcdiv_(&(mean * (-lr / correction1)), &denominator);
+            let _ = denominator.g_div_(&correction2.sqrt()).g_add_scalar_(eps);
+            let _ = parameter.addcdiv_(&(mean * (-lr / &correction1)), &denominator);
         }
+        held.decide();
     }
 
     fn set_groups(&mut self, groups: Groups) {
         self.groups = groups;
     }
 
-    fn save(&self) -> Vec<(String, Tensor)> {
-        self.moments.save()
-    }
-
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        self.moments.load(tensors)
+    fn handles(&self) -> Vec<(String, Tensor)> {
+        self.moments.handles()
     }
 }

@@ -1,14 +1,10 @@
 //! Lookahead (Zhang et al. 2019, arXiv 1907.08610) around any optimiser, and Ranger, which is Lookahead around RAdam; both
 //! as fastai does them. Evaluation uses the fast weights, which are the net's own.
 
-use std::collections::HashMap;
-
 use tch::Tensor;
 
-use super::{
-    Groups, Optimizer, OptimizerStateError, RAdam, RAdamOptions, Rates, Slots, check_handles, copy_handles,
-    save_handles, step_tensor,
-};
+use super::applied::{Count, Gate};
+use super::{Groups, Optimizer, RAdam, RAdamOptions, Rates, Slots};
 use crate::state::StateDict;
 
 /// Settings of [`Lookahead`].
@@ -32,7 +28,7 @@ pub struct Lookahead<O> {
     inner: O,
     slow: Slots,
     /// Fast steps made.
-    count: i64,
+    count: Count,
 }
 
 /// fastai's `ranger`.
@@ -45,8 +41,6 @@ impl Ranger {
     }
 }
 
-/// What saved names of the slow weights and of the counter begin with, unlike any of the optimiser inside.
-const SECTION: &str = "lookahead_";
 /// Name of the slow weights in saved state.
 const SLOW: &str = "lookahead_slow";
 /// Name of the counter in saved state.
@@ -56,25 +50,23 @@ impl<O: Optimizer> Lookahead<O> {
     /// Lookahead around `inner`, which was made for the same state.
     pub fn new(state: &StateDict, inner: O, options: LookaheadOptions) -> Self {
         // Zeros until the first step, so that weights loaded after this are what it starts from.
-        Self { options, inner, slow: Slots::zeros(SLOW, state), count: 0 }
+        Self { options, inner, slow: Slots::zeros(SLOW, state), count: Count::zero() }
     }
 }
 
 impl<O: Optimizer> Optimizer for Lookahead<O> {
-    fn step(&mut self, state: &StateDict, rates: Rates) {
+    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
-        if self.count == 0 {
-            for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
-                slow.copy_(&entry.tensor);
-            }
+        let count = self.count.advance(applied);
+        let is_first = Gate::new(&count.eq(1.0), applied);
+        for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
+            is_first.set(slow, |_| entry.tensor.shallow_clone());
         }
-        self.inner.step(state, rates);
-        self.count += 1;
-        if self.count % self.options.steps == 0 {
-            for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
-                let _ = slow.lerp_(&entry.tensor, self.options.alpha);
-                entry.tensor.shallow_clone().copy_(slow);
-            }
+        self.inner.step_if(state, rates, applied);
+        let is_due = Gate::new(&count.remainder(self.options.steps).eq(0.0), applied);
+        for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
+            is_due.set(slow, |slow| slow.lerp(&entry.tensor, self.options.alpha));
+            is_due.set(&mut entry.tensor.shallow_clone(), |_| slow.shallow_clone());
         }
     }
 
@@ -82,22 +74,8 @@ impl<O: Optimizer> Optimizer for Lookahead<O> {
         self.inner.set_groups(groups);
     }
 
-    fn save(&self) -> Vec<(String, Tensor)> {
-        let mut saved = self.inner.save();
-        saved.extend(save_handles(self.slow.handles()));
-        saved.push((COUNT.to_owned(), step_tensor(self.count)));
-        saved
-    }
-
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        let handles = || tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
-        let (own, inner): (HashMap<_, _>, HashMap<_, _>) = handles().partition(|(name, _)| name.starts_with(SECTION));
-        let count = step_tensor(self.count);
-        let own_handles: Vec<_> = self.slow.handles().chain([(COUNT.to_owned(), count.shallow_clone())]).collect();
-        check_handles(&own_handles, &own)?;
-        self.inner.load(&inner)?;
-        copy_handles(own_handles, &own);
-        self.count = count.int64_value(&[]);
-        Ok(())
+    fn handles(&self) -> Vec<(String, Tensor)> {
+        let own = self.slow.handles().chain([(COUNT.to_owned(), self.count.handle())]);
+        self.inner.handles().into_iter().chain(own).collect()
     }
 }

@@ -4,6 +4,7 @@
 //! step.
 
 mod adam;
+mod applied;
 mod groups;
 mod lookahead;
 mod moments;
@@ -12,10 +13,11 @@ mod sgd;
 
 use std::collections::HashMap;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use thiserror::Error;
 
 pub use adam::{Adam, AdamOptions};
+use applied::{Count, Held};
 use groups::Due;
 pub use groups::{Group, Groups};
 pub use lookahead::{Lookahead, LookaheadOptions, Ranger};
@@ -46,7 +48,14 @@ pub trait Optimizer: Send {
     ///
     /// # Panics
     /// If `state` is not the one that the optimiser was made for.
-    fn step(&mut self, state: &StateDict, rates: Rates);
+    fn step(&mut self, state: &StateDict, rates: Rates) {
+        self.step_if(state, rates, None);
+    }
+
+    /// [`step`](Self::step), unless there is an `applied`, a 0-dimensional bool on the device, and it is false: then
+    /// parameters and the whole optimiser state stay bit for bit as they are, counters included, whatever the gradients
+    /// hold. Nothing waits for the device to know which.
+    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>);
 
     /// Steps in other groups than the usual [`Groups::of`]. They are settings, no part of what is saved.
     fn set_groups(&mut self, groups: Groups);
@@ -59,11 +68,18 @@ pub trait Optimizer: Send {
         }
     }
 
-    /// Copies of the whole optimiser state on the CPU, in a fixed order under fixed names.
-    fn save(&self) -> Vec<(String, Tensor)>;
+    /// Handles to the whole optimiser state, in a fixed order under fixed names.
+    fn handles(&self) -> Vec<(String, Tensor)>;
+
+    /// Copies of the whole optimiser state on the CPU.
+    fn save(&self) -> Vec<(String, Tensor)> {
+        save_handles(self.handles().into_iter())
+    }
 
     /// Puts back what [`Optimizer::save`] gave. Nothing is changed unless names, shapes and kinds all match.
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError>;
+    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+        load_handles(self.handles(), tensors)
+    }
 }
 
 /// Saved optimiser state that doesn't fit this optimiser.
@@ -112,12 +128,15 @@ fn scalar_like(value: f64, like: &Tensor) -> Tensor {
     Tensor::from(value).to_kind(like.kind()).to_device(like.device())
 }
 
-fn save_handles(handles: impl Iterator<Item = (String, Tensor)>) -> Vec<(String, Tensor)> {
+pub(crate) fn save_handles(handles: impl Iterator<Item = (String, Tensor)>) -> Vec<(String, Tensor)> {
     handles.map(|(name, tensor)| (name, cpu_copy(&tensor))).collect()
 }
 
 /// Copies `saved` into `handles` after checking that both hold the same names, shapes and kinds.
-fn load_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+pub(crate) fn load_handles(
+    handles: Vec<(String, Tensor)>,
+    saved: &HashMap<String, Tensor>,
+) -> Result<(), OptimizerStateError> {
     check_handles(&handles, saved)?;
     copy_handles(handles, saved);
     Ok(())
@@ -148,13 +167,10 @@ fn copy_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>)
     }
 }
 
-/// The step counter as a saved tensor.
-fn step_tensor(step: i64) -> Tensor {
-    Tensor::from(step).to_kind(Kind::Int64)
-}
-
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     /// A state of two equal parameters, of which only the first decays.
@@ -170,9 +186,9 @@ mod tests {
 
     type Maker = fn(&StateDict) -> Box<dyn Optimizer>;
 
-    #[test]
-    fn decay_spares_norms_and_biases() {
-        let makers: [Maker; 4] = [
+    /// Each optimiser, with strong decay.
+    fn makers() -> [Maker; 4] {
+        [
             |state| Box::new(Sgd::new(state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() })),
             |state| Box::new(Adam::new(state, AdamOptions { weight_decay: 0.5, ..AdamOptions::default() })),
             |state| Box::new(RAdam::new(state, RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() })),
@@ -180,8 +196,12 @@ mod tests {
                 let options = RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() };
                 Box::new(Ranger::ranger(state, options, LookaheadOptions::default()))
             },
-        ];
-        for make in makers {
+        ]
+    }
+
+    #[test]
+    fn decay_spares_norms_and_biases() {
+        for make in makers() {
             let state = pair();
             let mut optimizer = make(&state);
             for entry in state.entries() {
@@ -218,6 +238,47 @@ mod tests {
         assert!(ranger.load(&radam.save().into_iter().collect()).is_err());
         for ((name, now), (_, then)) in ranger.save().iter().zip(&before) {
             assert!(now.equal(then), "{name}");
+        }
+    }
+
+    /// Steps with gradients of all parameters that are `slopes`; a step whose slope is not finite is not to be made.
+    fn steps_if(optimizer: &mut dyn Optimizer, state: &StateDict, slopes: &[f64]) {
+        for &slope in slopes {
+            optimizer.zero_grad(state);
+            for entry in state.entries() {
+                (entry.tensor.square().sum(Kind::Double) * slope).backward();
+            }
+            optimizer.step_if(state, 0.1.into(), Some(&Tensor::from(slope.is_finite())));
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_not_made_leaves_everything_as_it_is() {
+        let slopes: Vec<f64> = (1..15).map(|step| f64::from(step * step % 7) - 2.5).collect();
+        let skipped = [f64::INFINITY, f64::NAN];
+        for make in makers() {
+            let (plain, masked, interrupted) = (pair(), pair(), pair());
+            let mut optimizers = [&plain, &masked, &interrupted].map(make);
+            for &slope in &slopes {
+                optimizers[0].zero_grad(&plain);
+                for entry in plain.entries() {
+                    (entry.tensor.square().sum(Kind::Double) * slope).backward();
+                }
+                optimizers[0].step(&plain, 0.1.into());
+            }
+            steps_if(&mut *optimizers[1], &masked, &slopes);
+            // First of all, in mid-cycle of Lookahead, and where a synchronisation would be due.
+            for part in [&skipped[..], &slopes[..3], &skipped, &slopes[3..5], &skipped, &slopes[5..], &skipped] {
+                let before = (interrupted.snapshot(), optimizers[2].save());
+                steps_if(&mut *optimizers[2], &interrupted, part);
+                if part == skipped {
+                    assert!(before == (interrupted.snapshot(), optimizers[2].save()));
+                }
+            }
+            for (state, optimizer) in [(&masked, &optimizers[1]), (&interrupted, &optimizers[2])] {
+                assert_eq!(state.snapshot(), plain.snapshot());
+                assert_eq!(optimizer.save(), optimizers[0].save());
+            }
         }
     }
 

@@ -1,11 +1,9 @@
 //! Running means of the gradients and of their squares: the state that all of Adam's kin keep.
 //! Not here: what a step makes of them.
 
-use std::collections::HashMap;
-
 use tch::Tensor;
 
-use super::{OptimizerStateError, Slots, load_handles, save_handles, scalar_like, step_tensor};
+use super::{Count, Slots, scalar_like};
 use crate::state::StateDict;
 
 /// Name of the counter in saved state.
@@ -16,25 +14,26 @@ pub(super) struct Moments {
     mean: Slots,
     mean_square: Slots,
     /// Steps made, one counter for all parameters.
-    step: i64,
+    steps: Count,
 }
 
 impl Moments {
     /// Before the first step.
     pub fn zeros(state: &StateDict) -> Self {
-        Self { mean: Slots::zeros("mean", state), mean_square: Slots::zeros("mean_square", state), step: 0 }
+        Self {
+            mean: Slots::zeros("mean", state),
+            mean_square: Slots::zeros("mean_square", state),
+            steps: Count::zero(),
+        }
     }
 
-    /// Counts a step; returns what both moments are to be divided by, 1 − βᵗ.
-    pub fn count(&mut self, (beta1, beta2): (f64, f64)) -> (f64, f64) {
-        self.step += 1;
-        let exponent = self.step as f64;
-        (1.0 - beta1.powf(exponent), 1.0 - beta2.powf(exponent))
-    }
-
-    /// Steps counted.
-    pub fn step(&self) -> i64 {
-        self.step
+    /// Counts a step that is made if `applied` says so, or in any case. Returns its number, and what both moments are to
+    /// be divided by, 1 − βᵗ; each a 0-dimensional float64.
+    pub fn count(&mut self, (beta1, beta2): (f64, f64), applied: Option<&Tensor>) -> (Tensor, Tensor, Tensor) {
+        let step = self.steps.advance(applied);
+        let correction = |beta| 1.0 - Tensor::pow_scalar(beta, &step);
+        let corrections = (correction(beta1), correction(beta2));
+        (step, corrections.0, corrections.1)
     }
 
     /// Takes a gradient in; returns both moments of its parameter.
@@ -46,22 +45,13 @@ impl Moments {
         (mean, mean_square)
     }
 
-    /// As [`Optimizer::save`](super::Optimizer::save).
-    pub fn save(&self) -> Vec<(String, Tensor)> {
-        let mut saved = save_handles(self.handles());
-        saved.push((STEP.to_owned(), step_tensor(self.step)));
-        saved
+    /// As [`Optimizer::handles`](super::Optimizer::handles).
+    pub fn handles(&self) -> Vec<(String, Tensor)> {
+        self.moment_handles().chain([(STEP.to_owned(), self.steps.handle())]).collect()
     }
 
-    /// As [`Optimizer::load`](super::Optimizer::load).
-    pub fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        let step = step_tensor(self.step);
-        load_handles(self.handles().chain([(STEP.to_owned(), step.shallow_clone())]).collect(), tensors)?;
-        self.step = step.int64_value(&[]);
-        Ok(())
-    }
-
-    fn handles(&self) -> impl Iterator<Item = (String, Tensor)> {
+    /// Without the counter.
+    pub fn moment_handles(&self) -> impl Iterator<Item = (String, Tensor)> {
         self.mean.handles().chain(self.mean_square.handles())
     }
 }

@@ -1,10 +1,8 @@
 //! Stochastic gradient descent with momentum, as `torch.optim.SGD` does it (no dampening, coupled decay).
 
-use std::collections::HashMap;
-
 use tch::Tensor;
 
-use super::{Due, Groups, Optimizer, OptimizerStateError, Rates, Slots, load_handles, save_handles, scalar_like};
+use super::{Due, Groups, Held, Optimizer, Rates, Slots, scalar_like};
 use crate::state::StateDict;
 
 /// Settings of [`Sgd`].
@@ -39,8 +37,9 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
-    fn step(&mut self, state: &StateDict, rates: Rates) {
+    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
+        let held = Held::new(applied, state, self.velocity.handles());
         let SgdOptions { momentum, weight_decay, nesterov } = self.options;
         let momentum = rates.momentum.unwrap_or(momentum);
         for Due { index, mut parameter, mut gradient, group } in self.groups.due(state) {
@@ -56,17 +55,14 @@ impl Optimizer for Sgd {
                 false => parameter.addcmul_(velocity, &minus_lr),
             };
         }
+        held.decide();
     }
 
     fn set_groups(&mut self, groups: Groups) {
         self.groups = groups;
     }
 
-    fn save(&self) -> Vec<(String, Tensor)> {
-        save_handles(self.velocity.handles())
-    }
-
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        load_handles(self.velocity.handles().collect(), tensors)
+    fn handles(&self) -> Vec<(String, Tensor)> {
+        self.velocity.handles().collect()
     }
 }

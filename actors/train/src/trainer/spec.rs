@@ -19,6 +19,7 @@ use crate::batch_augment::{BatchSpec, BatchTransforms, Normalize};
 use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
 use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions};
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 use crate::state::StateDict;
 
@@ -83,6 +84,8 @@ pub struct StageSpec {
     pub lr: f64,
     /// How it goes over the stage.
     pub schedule: Schedule,
+    /// What the net computes in.
+    pub precision: Precision,
     /// Whether the optimiser starts anew with this stage.
     pub reset_optimizer: bool,
 }
@@ -124,6 +127,9 @@ pub struct TrainSpec {
     pub device: Device,
     /// Weight memory order: NHWC instead of NCHW.
     pub channels_last: bool,
+    /// Most steps from one look at their losses to the next, at least 1. On a GPU every look waits until all its work is
+    /// done; on a CPU, where it is done at once, 1 costs nothing. Changes no result.
+    pub fetch_every: usize,
     /// The optimiser.
     pub optimizer: OptimizerSpec,
     /// The loss.

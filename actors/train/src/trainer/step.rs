@@ -8,6 +8,7 @@ use crate::loss::{Objective, Targets};
 use crate::metric::count_correct;
 use crate::net::Net;
 use crate::optimizer::{Optimizer, Rates};
+use crate::precision::{Precision, Scaler};
 
 /// All views of a batch on the device: float `[N, 3, H, W]` in 0–1 each (channels-last strides where asked for), with
 /// the labels `[N]`.
@@ -17,34 +18,72 @@ pub fn to_device(batch: &Batch, device: Device, channels_last: bool) -> (Vec<Ten
     let view = |view: usize| {
         let size = batch.view_size(view);
         let shape = [batch.len() as i64, i64::from(size.height), i64::from(size.width), 3];
-        let pixels = Tensor::from_data_size(batch.view(view), &shape, Kind::Uint8).to_device(device);
+        let pixels = sent(Tensor::from_data_size(batch.view(view), &shape, Kind::Uint8), device);
         let images = pixels.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0;
         if channels_last { images } else { images.contiguous() }
     };
     let views = (0..batch.views()).map(view).collect();
-    (views, Tensor::from_slice(batch.labels()).to_device(device))
+    (views, sent(Tensor::from_slice(batch.labels()), device))
 }
 
-/// Forward, backward, optimiser. Returns the loss.
+/// A tensor of the host on the device, without waiting for the device.
 ///
-/// libtorch's generators are seeded from (seed, step) first, so that a resumed run draws what an uninterrupted one does.
+/// The copy to a GPU is made from pinned memory of libtorch's own pool. That pool notes with each such copy when the
+/// device is through with it, and gives the memory to nobody before then; so the tensor may be dropped here at once, and
+/// the slab that the values came from is free as well, while the copy may not even have begun. (Slabs that are pinned
+/// themselves would have to be kept until then, of which tch tells nothing.)
+fn sent(host: Tensor, device: Device) -> Tensor {
+    match device {
+        Device::Cpu => host,
+        _ => host.pin_memory(device).to_device_(device, host.kind(), true, false),
+    }
+}
+
+/// How every step of a stage is made.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// Rates of this step.
+    pub rates: Rates,
+    /// What libtorch's generators are seeded with first, so that a resumed run draws what an uninterrupted one does.
+    pub seed: i64,
+    /// What the net computes in. [`Precision::Half`] needs the scaler.
+    pub precision: Precision,
+}
+
+/// What a step came to, still on the device.
+#[derive(Debug)]
+pub struct Launched {
+    /// The loss, 0-dimensional.
+    pub loss: Tensor,
+    /// Whether the step was made, a 0-dimensional bool; `None` where it always is.
+    pub applied: Option<Tensor>,
+}
+
+/// Forward, backward, optimiser. Nothing here waits for the device.
 pub fn train(
     net: &dyn Net,
     objective: &dyn Objective,
     optimizer: &mut dyn Optimizer,
-    (views, targets): (&[Tensor], &Targets),
-    rates: Rates,
-    seed_of_step: i64,
-) -> f64 {
-    tch::manual_seed(seed_of_step);
-    let loss = objective.loss(&net.forward(views, true), targets);
+    scaler: Option<&mut Scaler>,
+    (views, targets): (Vec<Tensor>, &Targets),
+    how: How,
+) -> Launched {
+    tch::manual_seed(how.seed);
+    let views: Vec<_> = views.into_iter().map(|view| how.precision.of_view(view)).collect();
+    let loss = objective.loss(&net.forward(&views, true), targets);
     optimizer.zero_grad(net.state());
-    loss.backward();
-    let value = loss.double_value(&[]);
-    if value.is_finite() {
-        optimizer.step(net.state(), rates);
-    }
-    value
+    let applied = match scaler {
+        Some(scaler) if how.precision == Precision::Half => {
+            scaler.scaled(&loss).backward();
+            Some(scaler.unscale(net.state()))
+        }
+        _ => {
+            loss.backward();
+            None
+        }
+    };
+    optimizer.step_if(net.state(), how.rates, applied.as_ref());
+    Launched { loss: loss.detach(), applied }
 }
 
 /// Mean loss and right answers of a validation batch.
@@ -137,9 +176,10 @@ mod tests {
         let untrained = judge(&net).0;
         let targets = Targets::Classes(labels.shallow_clone());
         for step in 0..60 {
-            let seed = seed_of_step(1, step);
-            let loss = train(&net, &ClassifyAndEmbed, &mut optimizer, (&views, &targets), 0.2.into(), seed);
-            assert!(loss.is_finite());
+            let how = How { rates: 0.2.into(), seed: seed_of_step(1, step), precision: Precision::Full };
+            let views = views.iter().map(Tensor::shallow_clone).collect();
+            let launched = train(&net, &ClassifyAndEmbed, &mut optimizer, None, (views, &targets), how);
+            assert!(launched.loss.double_value(&[]).is_finite() && launched.applied.is_none());
         }
         let (loss, correct) = judge(&net);
         assert!(loss < 0.3 * untrained, "{untrained} became {loss}");
