@@ -131,8 +131,6 @@ impl Check<'_> {
         let sampler_kind = raw.sampler.unwrap_or_default().kind;
         let sampler = self.choice(&key("sampler.kind"), sampler_kind, Some("shuffled"), &samplers, &later)?;
         let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
-    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Normalize, OptimizerState, Recipe,
-    Sampler, Stage, StagePrecision,
         let stage = Stage {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
             source_px: self.side(&key("source_px"), raw.source_px, 224)?,
