@@ -9,6 +9,7 @@
 
 use crate::distortion::{Distortion, Homography};
 use crate::geometry::{CropBox, Size};
+use crate::limits::IMAGE_SIDE_PX_MAX;
 use crate::picture::Picture;
 use crate::pixels::CHANNELS;
 use crate::simd::Simd;
@@ -22,6 +23,14 @@ const VALUE_BITS: u32 = 2 * PLACE_BITS;
 const KEPT_BITS: u32 = 8;
 /// Places that a pixel is averaged over, at most, along an axis: a sum of that many values has to fit 32 bits.
 const PLACES_MAX: u32 = 64;
+/// From here on, 2^23, a float has no fractional bits. Places are smaller: a side has 14 bits, a place 8 more.
+const WHOLE_FROM: f32 = WHOLE_FROM_BITS as f32;
+/// See [`WHOLE_FROM`].
+const WHOLE_FROM_BITS: u32 = 1 << 23;
+const _: () =
+    assert!(IMAGE_SIDE_PX_MAX * PLACE_ONE < WHOLE_FROM_BITS, "every place is a whole number of the lowest bits");
+/// Every second byte of eight, each with room for a weighted sum.
+const LANES: u64 = 0x00FF_00FF_00FF_00FF;
 /// Bytes that are read for two neighbouring pixels: six, rounded up to what a processor reads at once.
 const PAIR_BYTES: usize = 8;
 
@@ -70,7 +79,10 @@ impl Axis {
     #[inline(always)]
     fn place(self, coordinate: f32) -> u32 {
         let place = mirrored(coordinate) * self.scale + self.offset;
-        (place.clamp(0.0, self.last) * PLACE_ONE as f32 + 0.5) as i32 as u32
+        // Not `clamp`, which would keep what is no number. Where a whole number has no fractional bits left, its lowest bits
+        // are the number: a conversion that the compiler can do for several at a time.
+        let place = place.max(0.0).min(self.last);
+        (place * PLACE_ONE as f32 + WHOLE_FROM).to_bits() & (WHOLE_FROM_BITS - 1)
     }
 }
 
@@ -153,8 +165,8 @@ impl FusedResampler {
                 lens.find(coordinates, coordinate(y as f64, view.height), places);
                 let found = places[0].iter().zip(&places[1]);
                 for (pixel, (&across, &down)) in row.iter_mut().zip(found) {
-                    let [red, green, blue, _] = crop.value(across, down);
-                    *pixel = [red, green, blue].map(|value| ((value + (1 << (VALUE_BITS - 1))) >> VALUE_BITS) as u8);
+                    *pixel =
+                        crop.value(across, down).map(|value| ((value + (1 << (VALUE_BITS - 1))) >> VALUE_BITS) as u8);
                 }
                 continue;
             }
@@ -218,40 +230,42 @@ impl<'a> Crop<'a> {
         }
     }
 
-    /// What lies at a place, with [`VALUE_BITS`] fractional bits: red, green, blue, and a number that means nothing.
+    /// What lies at a place, with [`VALUE_BITS`] fractional bits.
     #[inline(always)]
-    fn value(&self, across: u32, down: u32) -> [u32; 4] {
+    fn value(&self, across: u32, down: u32) -> [u32; CHANNELS] {
         // The last pixel of a line is the whole of its neighbour's neighbour. A line of one pixel has no neighbour, and no
         // place between the two.
         let (x, y) = ((across >> PLACE_BITS).min(self.last[0]), (down >> PLACE_BITS).min(self.last[1]));
-        let (right, low) = (across - (x << PLACE_BITS), (down - (y << PLACE_BITS)) as u16);
-        let (left, high) = (PLACE_ONE - right, PLACE_ONE as u16 - low);
-        let at = y as usize * self.stride + x as usize * CHANNELS;
-        let (upper, lower) = (self.pair(at), self.pair(at + self.stride));
-        // Weights add up to one, so that nothing here overflows; saying so keeps checks out.
-        let between: [u16; PAIR_BYTES] = std::array::from_fn(|i| {
-            u16::from(upper[i]).wrapping_mul(high).wrapping_add(u16::from(lower[i]).wrapping_mul(low))
-        });
-        std::array::from_fn(|c| {
-            let (first, second) = (u32::from(between[c]), u32::from(between[c + CHANNELS]));
-            first.wrapping_mul(left).wrapping_add(second.wrapping_mul(right))
-        })
+        let (right, low) = (across - (x << PLACE_BITS), u64::from(down - (y << PLACE_BITS)));
+        let (left, high) = (PLACE_ONE - right, u64::from(PLACE_ONE) - low);
+        let [upper, lower] = self.pairs(y as usize * self.stride + x as usize * CHANNELS);
+        // Weights add up to one, so that no lane overflows; saying so keeps checks out.
+        let between = |shift: u32| {
+            let lanes = |pair: u64| (pair >> shift) & LANES;
+            lanes(upper).wrapping_mul(high).wrapping_add(lanes(lower).wrapping_mul(low))
+        };
+        let (even, odd) = (between(0), between(8));
+        let lane = |lanes: u64, number: u32| u32::from((lanes >> (16 * number)) as u16);
+        let mixed = |first: u32, second: u32| first.wrapping_mul(left).wrapping_add(second.wrapping_mul(right));
+        // Bytes 0 to 5 are red, green, blue, and the neighbour's.
+        [mixed(lane(even, 0), lane(odd, 1)), mixed(lane(odd, 0), lane(even, 2)), mixed(lane(even, 1), lane(odd, 2))]
     }
 
-    /// A pixel and its right neighbour.
+    /// A pixel and its right neighbour, and the two below.
     #[inline(always)]
-    fn pair(&self, at: usize) -> [u8; PAIR_BYTES] {
-        match self.pixels.get(at..).and_then(<[u8]>::first_chunk) {
-            Some(pair) => *pair,
-            None => self.pair_at_the_end(at),
+    fn pairs(&self, at: usize) -> [u64; 2] {
+        let lines = self.pixels.get(at..at + self.stride + PAIR_BYTES);
+        match lines.and_then(|lines| Some([lines.first_chunk()?, lines.last_chunk()?])) {
+            Some(pairs) => pairs.map(|pair| u64::from_le_bytes(*pair)),
+            None => [self.pair_at_the_end(at), self.pair_at_the_end(at + self.stride)],
         }
     }
 
     /// What is left of the picture, and zeros.
     #[cold]
-    fn pair_at_the_end(&self, at: usize) -> [u8; PAIR_BYTES] {
+    fn pair_at_the_end(&self, at: usize) -> u64 {
         let rest = self.pixels.get(at..).unwrap_or_default();
-        std::array::from_fn(|i| rest.get(i).copied().unwrap_or(0))
+        u64::from_le_bytes(std::array::from_fn::<_, PAIR_BYTES, _>(|i| rest.get(i).copied().unwrap_or(0)))
     }
 }
 
