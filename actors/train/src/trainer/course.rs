@@ -27,7 +27,7 @@ use crate::optimizer::Rates;
 /// Fewest rows that a step is made of.
 const ROWS_MIN: usize = 2;
 /// From its start, a scale that is halved this often leaves nothing of a float16 gradient.
-const SKIPPED_IN_A_ROW_MAX: u64 = 60;
+const SKIPPED_IN_A_ROW_MAX: u64 = 40;
 
 /// Whether to go on.
 #[derive(PartialEq, Eq)]

@@ -19,7 +19,6 @@ use fastgarden_data::ticket::{Crop, Transform};
 use fastgarden_data::{garden, ledger};
 use fastgarden_proto::ledger::{Opening, Stage};
 use fastgarden_train::loss::{CrossEntropy, Objective, Targets};
-use fastgarden_train::net::block::BlockSpec;
 use fastgarden_train::net::stem::StemSpec;
 use fastgarden_train::net::xresnet::XResNetSpec;
 use fastgarden_train::optimizer::{LookaheadOptions, RAdamOptions};
@@ -35,7 +34,7 @@ use tempfile::TempDir;
 const CLASSES: i64 = 7;
 const RECORDS: u32 = 56;
 const BATCH_ROWS: usize = 8;
-const SIDE_PX: u32 = 32;
+const SIDE_PX: u32 = 16;
 /// Of a run of the usual two epochs.
 pub const STEPS: u64 = 14;
 
@@ -171,7 +170,6 @@ impl Nursery {
         let objective: Arc<dyn Objective> = Arc::new(Disturbed { mischief: run.mischief, steps, commands });
         let net = XResNetSpec {
             stem: StemSpec::new("deconv", [4, 4, 8]),
-            block: BlockSpec { groups: 8, ..BlockSpec::new("basic").expect("a kind") },
             layers: [1; 4],
             self_attention: Some(0),
             ..XResNetSpec::xresnet18(CLASSES)
