@@ -1,7 +1,7 @@
 //! `[optimizer]` and `stage.schedule`: read, checked and written back.
 //! Not here: what they do (the training crate's `optimizer` and `schedule`).
 
-use fastgarden_train::optimizer::{AdamOptions, LookaheadOptions, RAdamOptions, SgdOptions};
+use fastgarden_train::optimizer::{AdamOptions, LookaheadOptions, MuonOptions, RAdamOptions, SgdOptions};
 use fastgarden_train::schedule::{FINAL_DIVISOR, START_DIVISOR, Schedule};
 use fastgarden_train::trainer::OptimizerSpec;
 
@@ -28,15 +28,17 @@ enum Kind {
     AdamW,
     RAdam,
     Ranger,
+    Muon,
 }
 
 /// Each kind's word and the keys that not all kinds read.
-const KINDS: [(&str, Kind, &[&str]); 5] = [
+const KINDS: [(&str, Kind, &[&str]); 6] = [
     ("sgd", Kind::Sgd, &["momentum", "nesterov"]),
     ("adam", Kind::Adam, &["beta1", "beta2", "eps"]),
     ("adamw", Kind::AdamW, &["beta1", "beta2", "eps"]),
     ("radam", Kind::RAdam, &["beta1", "beta2", "eps"]),
     ("ranger", Kind::Ranger, &["beta1", "beta2", "eps", "lookahead_steps", "lookahead_alpha"]),
+    ("muon", Kind::Muon, &["momentum", "beta1", "beta2", "eps", "aux_lr_factor"]),
 ];
 
 impl Check<'_> {
@@ -44,7 +46,7 @@ impl Check<'_> {
     pub fn optimizer(&self, raw: OptimizerToml) -> Checked<Optimizer> {
         let word = raw.kind.clone();
         let kinds = KINDS.map(|(word, kind, keys)| (word, (word, kind, keys)));
-        let (word, kind, keys) = self.choice("optimizer.kind", word, None, &kinds, &["muon"])?;
+        let (word, kind, keys) = self.choice("optimizer.kind", word, None, &kinds, &[])?;
         let given = [
             ("momentum", raw.momentum.is_some()),
             ("nesterov", raw.nesterov.is_some()),
@@ -53,6 +55,7 @@ impl Check<'_> {
             ("eps", raw.eps.is_some()),
             ("lookahead_steps", raw.lookahead_steps.is_some()),
             ("lookahead_alpha", raw.lookahead_alpha.is_some()),
+            ("aux_lr_factor", raw.aux_lr_factor.is_some()),
         ]
         .map(|(key, is_given)| (key, is_given && !keys.contains(&key)));
         self.foreign("optimizer", word, &given)?;
@@ -65,6 +68,7 @@ impl Check<'_> {
             Kind::AdamW => OptimizerSpec::Adam(self.adam(&raw, AdamOptions::default())?),
             Kind::RAdam => OptimizerSpec::RAdam(self.radam(&raw)?),
             Kind::Ranger => OptimizerSpec::Ranger(self.radam(&raw)?, self.lookahead(&raw)?),
+            Kind::Muon => OptimizerSpec::Muon(self.muon(&raw)?),
         };
         Ok(Optimizer { lr, spec })
     }
@@ -95,6 +99,19 @@ impl Check<'_> {
             betas: self.betas(raw, usual.betas)?,
             eps: self.number("optimizer.eps", raw.eps, Some(usual.eps), &POSITIVE)?,
             weight_decay: self.weight_decay(raw, usual.weight_decay)?,
+        })
+    }
+
+    fn muon(&self, raw: &OptimizerToml) -> Checked<MuonOptions> {
+        let usual = MuonOptions::default();
+        let factor = ("optimizer.aux_lr_factor", raw.aux_lr_factor, Some(usual.aux_lr_factor));
+        // One decay for filters and everything else that decays.
+        let aux = self.adam(raw, usual.aux)?;
+        Ok(MuonOptions {
+            momentum: self.number("optimizer.momentum", raw.momentum, Some(usual.momentum), &SHARE_BELOW_ONE)?,
+            weight_decay: aux.weight_decay,
+            aux,
+            aux_lr_factor: self.number(factor.0, factor.1, factor.2, &POSITIVE)?,
         })
     }
 
@@ -179,6 +196,10 @@ pub fn lines(optimizer: &Optimizer) -> Vec<String> {
         OptimizerSpec::Ranger(RAdamOptions { betas, eps, weight_decay }, LookaheadOptions { steps, alpha }) => {
             adam("ranger", betas, eps, weight_decay);
             lines.push(format!("lookahead_steps = {steps}\nlookahead_alpha = {alpha:?}"));
+        }
+        OptimizerSpec::Muon(MuonOptions { momentum, weight_decay, aux, aux_lr_factor }) => {
+            adam("muon", aux.betas, aux.eps, weight_decay);
+            lines.push(format!("momentum = {momentum:?}\naux_lr_factor = {aux_lr_factor:?}"));
         }
     }
     lines

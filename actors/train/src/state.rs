@@ -29,6 +29,8 @@ pub struct Entry {
     pub role: Role,
     /// Whether weight decay applies: false for the parameters of normalisation layers, for biases and for buffers.
     pub decay: bool,
+    /// Of a convolution's filters, `[out, in/groups, k, k]`: how many groups they fall into. `None` of everything else.
+    pub filter_groups: Option<i64>,
 }
 
 impl Entry {
@@ -58,6 +60,24 @@ impl StateDict {
             let _ = builder.parameter(&key, &initial, decay);
         }
         builder.finish()
+    }
+
+    /// Handles to the parameters that `keep` picks, as a state of their own.
+    pub fn select(&self, keep: impl Fn(&Entry) -> bool) -> Self {
+        let kept = self.parameters().filter(|entry| keep(entry));
+        let handle = |entry: &Entry| Entry {
+            key: entry.key.clone(),
+            tensor: entry.tensor.shallow_clone(),
+            role: entry.role,
+            decay: entry.decay,
+            filter_groups: entry.filter_groups,
+        };
+        Self::of_entries(kept.map(handle).collect())
+    }
+
+    fn of_entries(entries: Vec<Entry>) -> Self {
+        let position = entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
+        Self { entries, position }
     }
 
     /// Every parameter and buffer, in order.
@@ -150,6 +170,13 @@ impl StateBuilder {
         self.register(name, tensor, Role::Parameter, decay)
     }
 
+    /// Registers the filters of a convolution, which decay.
+    pub fn filters(&mut self, name: &str, initial: &Tensor, groups: i64) -> Tensor {
+        let tensor = self.parameter(name, initial, true);
+        self.entries.last_mut().expect("registered just now").filter_groups = Some(groups);
+        tensor
+    }
+
     /// Registers a tensor that the forward pass updates and returns the layer's handle to it.
     pub fn buffer(&mut self, name: &str, initial: &Tensor) -> Tensor {
         let tensor = self.constant(initial);
@@ -171,14 +198,13 @@ impl StateBuilder {
 
     /// The finished registry.
     pub fn finish(self) -> StateDict {
-        let position = self.entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
-        StateDict { entries: self.entries, position }
+        StateDict::of_entries(self.entries)
     }
 
     fn register(&mut self, name: &str, tensor: Tensor, role: Role, decay: bool) -> Tensor {
         let key = format!("{}{name}", self.prefix);
         debug_assert!(self.entries.iter().all(|entry| entry.key != key), "state key {key} registered twice");
-        self.entries.push(Entry { key, tensor: tensor.shallow_clone(), role, decay });
+        self.entries.push(Entry { key, tensor: tensor.shallow_clone(), role, decay, filter_groups: None });
         tensor
     }
 }

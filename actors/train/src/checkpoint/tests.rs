@@ -12,7 +12,9 @@ use crate::loss::cross_entropy;
 use crate::net::Net;
 use crate::net::stem::StemSpec;
 use crate::net::xresnet::{XResNet, XResNetSpec};
-use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdamOptions, Ranger, Sgd, SgdOptions};
+use crate::optimizer::{
+    Adam, AdamOptions, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdamOptions, Ranger, Sgd, SgdOptions,
+};
 use crate::state::StateDict;
 
 /// libtorch has one generator per process, and tests run side by side.
@@ -130,6 +132,11 @@ fn adamw_goes_on_bit_for_bit() {
 fn ranger_goes_on_bit_for_bit_through_a_synchronisation() {
     let (radam, lookahead) = (RAdamOptions::default(), LookaheadOptions { steps: 4, ..LookaheadOptions::default() });
     continues_bit_for_bit(&|state| Box::new(Ranger::ranger(state, radam, lookahead)));
+}
+
+#[test]
+fn muon_goes_on_bit_for_bit() {
+    continues_bit_for_bit(&|state| Box::new(Muon::new(state, MuonOptions::default())));
 }
 
 #[test]

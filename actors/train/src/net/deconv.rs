@@ -110,9 +110,9 @@ impl FastDeconv {
             let bias = state.parameter("bias", &no_bias, false);
             let length = initial.norm_scalaropt_dim(2, [1, 2, 3], true);
             let length = state.parameter("weight_g", &length, true);
-            (Weight::Normed { length, direction: state.parameter("weight_v", &initial, true) }, bias)
+            (Weight::Normed { length, direction: state.filters("weight_v", &initial, spec.groups) }, bias)
         } else {
-            let weight = Weight::Plain(state.parameter("weight", &initial, true));
+            let weight = Weight::Plain(state.filters("weight", &initial, spec.groups));
             (weight, state.parameter("bias", &no_bias, false))
         };
         let identity = Tensor::eye(features, (Kind::Float, Device::Cpu));

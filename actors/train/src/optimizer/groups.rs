@@ -14,9 +14,9 @@ pub struct Group {
     pub decay: bool,
 }
 
-/// The group of each parameter, in the order of the state.
+/// The group of each parameter by its key, in the order of the state.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Groups(Vec<Group>);
+pub struct Groups(Vec<(String, Group)>);
 
 /// A parameter with a gradient.
 pub(super) struct Due {
@@ -38,16 +38,22 @@ impl Groups {
 
     /// Groups as `group` says for each parameter.
     pub fn by(state: &StateDict, group: impl Fn(&Entry) -> Group) -> Self {
-        Self(state.parameters().map(group).collect())
+        Self(state.parameters().map(|entry| (entry.key.clone(), group(entry))).collect())
+    }
+
+    /// Those whose keys `is_first` picks, and the others.
+    pub(super) fn split(self, is_first: impl Fn(&str) -> bool) -> (Self, Self) {
+        let (first, others) = self.0.into_iter().partition(|(key, _)| is_first(key));
+        (Self(first), Self(others))
     }
 
     /// Parameters of `state` with a gradient.
     pub(super) fn due<'a>(&'a self, state: &'a StateDict) -> impl Iterator<Item = Due> + 'a {
         let parameters = state.entries().iter().filter(|entry| entry.role == Role::Parameter);
         assert_eq!(parameters.clone().count(), self.0.len(), "an optimiser steps the net that it was made for");
-        parameters.zip(&self.0).enumerate().filter_map(|(index, (entry, &group))| {
+        parameters.zip(&self.0).enumerate().filter_map(|(index, (entry, (_, group)))| {
             let gradient = entry.tensor.grad();
-            gradient.defined().then(|| Due { index, parameter: entry.tensor.shallow_clone(), gradient, group })
+            gradient.defined().then(|| Due { index, parameter: entry.tensor.shallow_clone(), gradient, group: *group })
         })
     }
 }

@@ -7,6 +7,7 @@ mod adam;
 mod groups;
 mod lookahead;
 mod moments;
+mod muon;
 mod radam;
 mod sgd;
 
@@ -20,6 +21,7 @@ use groups::Due;
 pub use groups::{Group, Groups};
 pub use lookahead::{Lookahead, LookaheadOptions, Ranger};
 use moments::Moments;
+pub use muon::{Muon, MuonOptions};
 pub use radam::{RAdam, RAdamOptions};
 pub use sgd::{Sgd, SgdOptions};
 

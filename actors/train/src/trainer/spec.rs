@@ -16,7 +16,9 @@ use fastgarden_proto::ledger::Opening;
 use tch::Device;
 
 use crate::net::xresnet::XResNetSpec;
-use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions};
+use crate::optimizer::{
+    Adam, AdamOptions, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions,
+};
 use crate::schedule::Schedule;
 use crate::state::StateDict;
 
@@ -31,6 +33,8 @@ pub enum OptimizerSpec {
     RAdam(RAdamOptions),
     /// Lookahead around RAdam.
     Ranger(RAdamOptions, LookaheadOptions),
+    /// Muon for filters, AdamW for the rest.
+    Muon(MuonOptions),
 }
 
 impl OptimizerSpec {
@@ -41,6 +45,7 @@ impl OptimizerSpec {
             Self::Adam(options) => Box::new(Adam::new(state, *options)),
             Self::RAdam(options) => Box::new(RAdam::new(state, *options)),
             Self::Ranger(options, lookahead) => Box::new(Ranger::ranger(state, *options, *lookahead)),
+            Self::Muon(options) => Box::new(Muon::new(state, *options)),
         }
     }
 }
