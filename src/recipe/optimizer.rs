@@ -14,6 +14,8 @@ use super::validate::Checked;
 pub struct Optimizer {
     /// Base learning rate, > 0.
     pub lr: f64,
+    /// Gradients of a larger norm over all parameters are shrunk to it; > 0.
+    pub clip_norm: Option<f64>,
     /// Which optimiser, with its other settings.
     pub spec: OptimizerSpec,
 }
@@ -70,7 +72,8 @@ impl Check<'_> {
             Kind::Ranger => OptimizerSpec::Ranger(self.radam(&raw)?, self.lookahead(&raw)?),
             Kind::Muon => OptimizerSpec::Muon(self.muon(&raw)?),
         };
-        Ok(Optimizer { lr, spec })
+        let clip_norm = raw.clip_norm.map(|norm| self.number("optimizer.clip_norm", Some(norm), None, &POSITIVE));
+        Ok(Optimizer { lr, clip_norm: clip_norm.transpose()?, spec })
     }
 
     fn sgd(&self, raw: &OptimizerToml) -> Checked<SgdOptions> {
@@ -202,6 +205,8 @@ pub fn lines(optimizer: &Optimizer) -> Vec<String> {
             lines.push(format!("momentum = {momentum:?}\naux_lr_factor = {aux_lr_factor:?}"));
         }
     }
+    // Without clipping there is no such key: no number means none.
+    lines.extend(optimizer.clip_norm.map(|norm| format!("clip_norm = {norm:?}")));
     lines
 }
 

@@ -192,6 +192,11 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "small.toml:11: `optimizer.lookahead_steps` does not belong to kind \"adamw\": leave it out",
         ),
         (
+            "lr = 1e-3",
+            "lr = 1e-3\nclip_norm = 0",
+            "small.toml:11: `optimizer.clip_norm` is 0: it must be a number above 0",
+        ),
+        (
             "kind = \"adamw\"",
             "kind = \"ranger\"\nlookahead_alpha = 0",
             "small.toml:10: `optimizer.lookahead_alpha` is 0: it must be above 0 and at most 1",
@@ -244,7 +249,7 @@ fn set_changes_any_key_before_anything_is_checked() {
     .expect("valid");
     assert_eq!((recipe.stages[0].epochs, recipe.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
     let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
-    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, spec: OptimizerSpec::Adam(adamw) });
+    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, clip_norm: None, spec: OptimizerSpec::Adam(adamw) });
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
     assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
 }
@@ -286,7 +291,7 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
         &["optimizer={ kind = \"muon\", lr = 0.02, momentum = 0.9, aux_lr_factor = 0.1 }"],
         &["optimizer={ kind = \"radam\", lr = 1e-3, beta1 = 0.8 }", "stage.0.schedule.kind=linear"],
         &[
-            "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4 }",
+            "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4, clip_norm = 1 }",
             "stage.0.schedule={ kind = \"one_cycle\", rise_share = 0.4, momentum_low = 0.8 }",
         ],
         &["execution.cache=encoded", "execution.cache_bytes=512MiB", "execution.cpu_budget=40%"],

@@ -142,6 +142,7 @@ impl Prepared {
             device: self.device,
             channels_last: matches!(self.device, Device::Cuda(_)),
             optimizer: recipe.optimizer.spec,
+            clip_norm: recipe.optimizer.clip_norm,
             label_smoothing: recipe.label_smoothing,
             stages,
             evaluation: Some(evaluation(recipe, split(&self.validation), self.evaluation_rows())),

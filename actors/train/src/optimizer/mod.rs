@@ -4,6 +4,7 @@
 //! step.
 
 mod adam;
+mod clip;
 mod groups;
 mod lookahead;
 mod moments;
@@ -17,6 +18,7 @@ use tch::{Kind, Tensor};
 use thiserror::Error;
 
 pub use adam::{Adam, AdamOptions};
+pub use clip::clip_gradients;
 use groups::Due;
 pub use groups::{Group, Groups};
 pub use lookahead::{Lookahead, LookaheadOptions, Ranger};

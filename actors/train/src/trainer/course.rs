@@ -162,7 +162,14 @@ impl Course<'_> {
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step_number);
             let (net, optimizer) = (&self.state.net, &mut *self.state.optimizer);
-            let loss = step::train(net, optimizer, (&images, &labels), self.spec.label_smoothing, rates, seed);
+            let loss = step::train(
+                net,
+                optimizer,
+                (&images, &labels),
+                self.spec.label_smoothing,
+                (self.spec.clip_norm, rates),
+                seed,
+            );
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { step: step_number, loss });
             }

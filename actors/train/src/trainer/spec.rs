@@ -125,6 +125,8 @@ pub struct TrainSpec {
     pub channels_last: bool,
     /// The optimiser.
     pub optimizer: OptimizerSpec,
+    /// Gradients whose norm over all parameters is above this are shrunk to it.
+    pub clip_norm: Option<f64>,
     /// Label smoothing of the cross-entropy.
     pub label_smoothing: f64,
     /// The recipe's stages.

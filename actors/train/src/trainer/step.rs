@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use crate::loss::cross_entropy;
 use crate::metric::count_correct;
 use crate::net::Net;
-use crate::optimizer::{Optimizer, Rates};
+use crate::optimizer::{Optimizer, Rates, clip_gradients};
 
 /// The first view of a batch on the device: float `[N, 3, H, W]` in 0–1 (channels-last strides), with its labels.
 ///
@@ -21,7 +21,7 @@ pub fn to_device(batch: &Batch, device: Device, channels_last: bool) -> (Tensor,
     (images, Tensor::from_slice(batch.labels()).to_device(device))
 }
 
-/// Forward, backward, optimiser. Returns the mean loss.
+/// Forward, backward, clipping where wanted, optimiser. Returns the mean loss.
 ///
 /// libtorch's generators are seeded from (seed, step) first, so that a resumed run draws what an uninterrupted one does.
 pub fn train(
@@ -29,7 +29,7 @@ pub fn train(
     optimizer: &mut dyn Optimizer,
     (images, labels): (&Tensor, &Tensor),
     label_smoothing: f64,
-    rates: Rates,
+    (clip_norm, rates): (Option<f64>, Rates),
     seed_of_step: i64,
 ) -> f64 {
     tch::manual_seed(seed_of_step);
@@ -38,6 +38,9 @@ pub fn train(
     loss.backward();
     let value = loss.double_value(&[]);
     if value.is_finite() {
+        if let Some(norm_max) = clip_norm {
+            clip_gradients(net.state(), norm_max);
+        }
         optimizer.step(net.state(), rates);
     }
     value
