@@ -62,19 +62,6 @@ impl StateDict {
         builder.finish()
     }
 
-    /// Handles to the parameters that `keep` picks, as a state of their own.
-    pub fn select(&self, keep: impl Fn(&Entry) -> bool) -> Self {
-        let kept = self.parameters().filter(|entry| keep(entry));
-        let handle = |entry: &Entry| Entry {
-            key: entry.key.clone(),
-            tensor: entry.tensor.shallow_clone(),
-            role: entry.role,
-            decay: entry.decay,
-            filter_groups: entry.filter_groups,
-        };
-        Self::of_entries(kept.map(handle).collect())
-    }
-
     fn of_entries(entries: Vec<Entry>) -> Self {
         let position = entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
         Self { entries, position }
@@ -93,6 +80,11 @@ impl StateDict {
     /// The entry of this key.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.position.get(key).map(|&index| &self.entries[index])
+    }
+
+    /// Kind of the parameters.
+    pub fn kind(&self) -> Kind {
+        self.parameters().next().map_or(Kind::Float, |entry| entry.tensor.kind())
     }
 
     /// Number of trained values.

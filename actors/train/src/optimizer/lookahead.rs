@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{
-    Groups, Optimizer, OptimizerStateError, RAdam, RAdamOptions, Rates, Slots, check_handles, copy_handles,
-    save_handles, step_tensor,
-};
+use super::flat::Flat;
+use super::masked::{Count, Factor};
+use super::slots::{Fresh, Slots};
+use super::{Expected, Optimizer, RAdam, RAdamOptions, Rates};
 use crate::state::StateDict;
 
 /// Settings of [`Lookahead`].
@@ -32,7 +32,7 @@ pub struct Lookahead<O> {
     inner: O,
     slow: Slots,
     /// Fast steps made.
-    count: i64,
+    count: Count,
 }
 
 /// fastai's `ranger`.
@@ -45,8 +45,6 @@ impl Ranger {
     }
 }
 
-/// What saved names of the slow weights and of the counter begin with, unlike any of the optimiser inside.
-const SECTION: &str = "lookahead_";
 /// Name of the slow weights in saved state.
 const SLOW: &str = "lookahead_slow";
 /// Name of the counter in saved state.
@@ -55,49 +53,66 @@ const COUNT: &str = "lookahead_step";
 impl<O: Optimizer> Lookahead<O> {
     /// Lookahead around `inner`, which was made for the same state.
     pub fn new(state: &StateDict, inner: O, options: LookaheadOptions) -> Self {
-        // Zeros until the first step, so that weights loaded after this are what it starts from.
-        Self { options, inner, slow: Slots::zeros(SLOW, state), count: 0 }
+        Self { options, inner, slow: Slots::new(SLOW, None, Fresh::Parameters, state.kind()), count: Count::Known(0) }
     }
 }
 
 impl<O: Optimizer> Optimizer for Lookahead<O> {
-    fn step(&mut self, state: &StateDict, rates: Rates) {
-        let _guard = tch::no_grad_guard();
-        if self.count == 0 {
-            for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
-                slow.copy_(&entry.tensor);
-            }
-        }
-        self.inner.step(state, rates);
-        self.count += 1;
-        if self.count % self.options.steps == 0 {
-            for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
-                let _ = slow.lerp_(&entry.tensor, self.options.alpha);
-                entry.tensor.shallow_clone().copy_(slow);
-            }
-        }
+    fn flat(&self) -> &Flat {
+        self.inner.flat()
     }
 
-    fn set_groups(&mut self, groups: Groups) {
-        self.inner.set_groups(groups);
+    fn flat_mut(&mut self) -> &mut Flat {
+        self.inner.flat_mut()
+    }
+
+    fn step_flat(&mut self, gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
+        let _guard = tch::no_grad_guard();
+        let layout = self.inner.flat().layout();
+        // Laid out before the step: the first time they are the weights before it.
+        let mut slow = self.slow.values(layout);
+        let mut fast = layout.values.shallow_clone();
+        self.inner.step_flat(gradient, rates, applied);
+        self.count.up(applied);
+        match (&self.count, applied) {
+            (Count::Known(count), _) => {
+                if count % self.options.steps == 0 {
+                    let _ = slow.lerp_(&fast, self.options.alpha);
+                    fast.copy_(&slow);
+                }
+            }
+            (Count::OnDevice(count), applied) => {
+                let mut is_due = count.remainder(self.options.steps as f64).eq(0.0);
+                if let Some(applied) = applied {
+                    is_due = is_due.logical_and(applied);
+                }
+                Factor::applied(self.options.alpha, 0.0, Some(&is_due)).lerp(&mut slow, &fast);
+                let _ = slow.where_self_out(&fast, &is_due, &fast);
+            }
+        }
     }
 
     fn save(&self) -> Vec<(String, Tensor)> {
         let mut saved = self.inner.save();
-        saved.extend(save_handles(self.slow.handles()));
-        saved.push((COUNT.to_owned(), step_tensor(self.count)));
+        saved.extend(self.slow.save(self.flat()));
+        saved.push((COUNT.to_owned(), self.count.save()));
         saved
     }
 
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        let handles = || tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
-        let (own, inner): (HashMap<_, _>, HashMap<_, _>) = handles().partition(|(name, _)| name.starts_with(SECTION));
-        let count = step_tensor(self.count);
-        let own_handles: Vec<_> = self.slow.handles().chain([(COUNT.to_owned(), count.shallow_clone())]).collect();
-        check_handles(&own_handles, &own)?;
-        self.inner.load(&inner)?;
-        copy_handles(own_handles, &own);
-        self.count = count.int64_value(&[]);
-        Ok(())
+    fn expected(&self) -> Vec<Expected> {
+        let mut expected = self.inner.expected();
+        expected.extend(self.slow.expected(self.flat()));
+        expected.push(Expected::count(COUNT));
+        expected
+    }
+
+    fn restore(&mut self, saved: &HashMap<String, Tensor>) {
+        self.inner.restore(saved);
+        self.count = Count::load(&saved[COUNT]);
+        self.slow.reset();
+        // Before the first step there were none yet.
+        if self.count.read() > 0 {
+            self.slow.restore(self.inner.flat(), saved);
+        }
     }
 }

@@ -5,12 +5,15 @@
 
 mod adam;
 mod clip;
+mod flat;
 mod groups;
 mod lookahead;
+mod masked;
 mod moments;
 mod muon;
 mod radam;
 mod sgd;
+mod slots;
 
 use std::collections::HashMap;
 
@@ -18,16 +21,17 @@ use tch::{Kind, Tensor};
 use thiserror::Error;
 
 pub use adam::{Adam, AdamOptions};
-pub use clip::clip_gradients;
-use groups::Due;
+pub use clip::clip_gradient;
+pub use flat::Flat;
+use flat::Part;
 pub use groups::{Group, Groups};
 pub use lookahead::{Lookahead, LookaheadOptions, Ranger};
-use moments::Moments;
+use masked::Factor;
 pub use muon::{Muon, MuonOptions};
 pub use radam::{RAdam, RAdamOptions};
 pub use sgd::{Sgd, SgdOptions};
 
-use crate::state::{StateDict, cpu_copy};
+use crate::state::StateDict;
 
 /// What a schedule says of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,14 +50,39 @@ impl From<f64> for Rates {
 
 /// An optimiser made for one net's state.
 pub trait Optimizer: Send {
+    /// The parameters in one tensor.
+    fn flat(&self) -> &Flat;
+
+    /// The same, to gather gradients with: [`Flat::backward`], [`Flat::collect`].
+    fn flat_mut(&mut self) -> &mut Flat;
+
+    /// One step at these rates with the gradients that were gathered last, which it uses up. If `applied`, a
+    /// 0-dimensional truth value on their device, is false, they may be infinite or not numbers at all.
+    fn step_flat(&mut self, gradient: Tensor, rates: Rates, applied: Option<&Tensor>);
+
+    /// One step at these rates with gradients from [`Flat::backward`]. Where `applied` is false, parameters and
+    /// optimiser state stay as they are; the host doesn't wait to know.
+    fn step_with(&mut self, mut gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
+        if let Some(applied) = applied {
+            let _guard = tch::no_grad_guard();
+            let _ = gradient.masked_fill_(&applied.logical_not(), 0.0);
+        }
+        self.step_flat(gradient, rates, applied);
+    }
+
     /// One step at these rates with the gradients that are there; a parameter without a gradient stays as it is.
     ///
     /// # Panics
-    /// If `state` is not the one that the optimiser was made for.
-    fn step(&mut self, state: &StateDict, rates: Rates);
+    /// If `state` is not the one that the optimiser was made for, or if it has no gradients at all.
+    fn step(&mut self, state: &StateDict, rates: Rates) {
+        let gradient = self.flat_mut().collect(state);
+        self.step_with(gradient, rates, None);
+    }
 
     /// Steps in other groups than the usual [`Groups::of`]. They are settings, no part of what is saved.
-    fn set_groups(&mut self, groups: Groups);
+    fn set_groups(&mut self, groups: Groups) {
+        self.flat_mut().set_groups(groups);
+    }
 
     /// Sets the gradients to zero, ready for the next backward pass.
     fn zero_grad(&self, state: &StateDict) {
@@ -66,8 +95,36 @@ pub trait Optimizer: Send {
     /// Copies of the whole optimiser state on the CPU, in a fixed order under fixed names.
     fn save(&self) -> Vec<(String, Tensor)>;
 
+    /// What [`Optimizer::save`] gives, without the values.
+    fn expected(&self) -> Vec<Expected>;
+
+    /// Puts back a state that has all that is expected.
+    fn restore(&mut self, saved: &HashMap<String, Tensor>);
+
     /// Puts back what [`Optimizer::save`] gave. Nothing is changed unless names, shapes and kinds all match.
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError>;
+    fn load(&mut self, saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+        check(&self.expected(), saved)?;
+        self.restore(saved);
+        Ok(())
+    }
+}
+
+/// A tensor of an optimiser's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<i64>,
+    /// Its kind.
+    pub kind: Kind,
+}
+
+impl Expected {
+    /// A counter.
+    fn count(name: &str) -> Self {
+        Self { name: name.to_owned(), shape: Vec::new(), kind: Kind::Int64 }
+    }
 }
 
 /// Saved optimiser state that doesn't fit this optimiser.
@@ -91,70 +148,40 @@ pub enum OptimizerStateError {
     },
 }
 
-/// One tensor per parameter, in the order of the state and in its layout.
-struct Slots {
-    name: &'static str,
-    slots: Vec<(String, Tensor)>,
-}
-
-impl Slots {
-    /// Zeros for every parameter of `state`, saved as `<name>/<key>`.
-    fn zeros(name: &'static str, state: &StateDict) -> Self {
-        let _guard = tch::no_grad_guard();
-        let slots = state.parameters().map(|entry| (entry.key.clone(), entry.tensor.detach().zeros_like()));
-        Self { name, slots: slots.collect() }
-    }
-
-    fn handles(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.slots.iter().map(|(key, tensor)| (format!("{}/{key}", self.name), tensor.shallow_clone()))
-    }
-}
-
-/// A 0-dimensional tensor of `like`'s device and kind: lets `addcmul` do multiply-and-add in one pass, where tch gives
-/// the scalar forms no factor.
-fn scalar_like(value: f64, like: &Tensor) -> Tensor {
-    Tensor::from(value).to_kind(like.kind()).to_device(like.device())
-}
-
-fn save_handles(handles: impl Iterator<Item = (String, Tensor)>) -> Vec<(String, Tensor)> {
-    handles.map(|(name, tensor)| (name, cpu_copy(&tensor))).collect()
-}
-
-/// Copies `saved` into `handles` after checking that both hold the same names, shapes and kinds.
-fn load_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-    check_handles(&handles, saved)?;
-    copy_handles(handles, saved);
-    Ok(())
-}
-
-/// Whether both hold the same names, shapes and kinds.
-fn check_handles(handles: &[(String, Tensor)], saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-    let describe = |tensor: &Tensor| format!("{:?} {:?}", tensor.size(), tensor.kind());
-    for (name, tensor) in handles {
+/// Whether `saved` holds exactly what is expected.
+fn check(expected: &[Expected], saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+    for Expected { name, shape, kind } in expected {
         let found = saved.get(name).ok_or_else(|| OptimizerStateError::Missing(name.clone()))?;
-        if found.size() != tensor.size() || found.kind() != tensor.kind() {
-            let (expected, found) = (describe(tensor), describe(found));
+        if found.size() != *shape || found.kind() != *kind {
+            let (expected, found) = (format!("{shape:?} {kind:?}"), format!("{:?} {:?}", found.size(), found.kind()));
             return Err(OptimizerStateError::Different { name: name.clone(), expected, found });
         }
     }
-    if saved.len() != handles.len() {
-        let extra = saved.keys().filter(|name| handles.iter().all(|(known, _)| known != *name)).min();
+    if saved.len() != expected.len() {
+        let extra = saved.keys().filter(|name| expected.iter().all(|known| known.name != **name)).min();
         return Err(OptimizerStateError::Unexpected(extra.cloned().unwrap_or_default()));
     }
     Ok(())
 }
 
-/// Copies `saved` into `handles`, which fit.
-fn copy_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>) {
-    let _guard = tch::no_grad_guard();
-    for (name, mut tensor) in handles {
-        tensor.copy_(&saved[&name]);
+/// p *= 1 − lr·wd, where decay applies.
+fn decay_apart(part: &Part, lr: f64, weight_decay: f64, applied: Option<&Tensor>) {
+    if weight_decay != 0.0 {
+        for run in &part.decaying {
+            let keep = Factor::applied(1.0 - lr * run.lr_factor * weight_decay, 1.0, applied);
+            keep.multiply(&mut run.values.shallow_clone());
+        }
     }
 }
 
-/// The step counter as a saved tensor.
-fn step_tensor(step: i64) -> Tensor {
-    Tensor::from(step).to_kind(Kind::Int64)
+/// g += wd·p, where decay applies.
+fn decay_into(gradient: &Tensor, part: &Part, weight_decay: f64, applied: Option<&Tensor>) {
+    if weight_decay != 0.0 {
+        let weight_decay = Factor::applied(weight_decay, 0.0, applied).like(gradient);
+        for run in &part.decaying {
+            let _ = run.of(gradient).addcmul_(&run.values, &weight_decay);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{
-    Adam, AdamOptions, Due, Groups, Optimizer, OptimizerStateError, Rates, Slots, check_handles, copy_handles,
-    save_handles,
-};
+use super::adam::AdamRule;
+use super::flat::{Flat, Layout};
+use super::masked::Factor;
+use super::slots::{Fresh, Slots};
+use super::{AdamOptions, Expected, Optimizer, Rates, decay_apart};
 use crate::state::{Entry, StateDict};
 
 /// Settings of [`Muon`].
@@ -36,20 +37,20 @@ const COEFFICIENTS: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
 const ROUNDS: usize = 5;
 /// A smaller norm counts as this.
 const NORM_MIN: f64 = 1e-7;
-/// What saved names of the filters' momentum begin with, unlike any of AdamW's.
+/// Saved name of the filters' momentum.
 const MOMENTUM: &str = "muon_momentum";
+/// Parts of the flat tensor.
+const BANKS: usize = 0;
+const REST: usize = 1;
 
 /// m ← g by 1 − μ; u = g by μ towards m; p = p·(1 − lr·wd) − lr·√max(1, rows/columns)·orthogonal(u).
 pub struct Muon {
     options: MuonOptions,
-    /// Handles to the filter banks, and how many groups each has.
-    banks: StateDict,
-    bank_groups: Vec<i64>,
-    groups: Groups,
+    flat: Flat,
+    /// How many groups each filter bank has, by key.
+    groups_of: HashMap<String, i64>,
     momentum: Slots,
-    /// Handles to the other parameters, and their optimiser.
-    rest: StateDict,
-    aux: Adam,
+    aux: AdamRule,
 }
 
 impl Muon {
@@ -61,16 +62,26 @@ impl Muon {
 
     /// Muon for the parameters that have a number of groups (a divisor of their first dimension), AdamW for the others.
     pub fn over(state: &StateDict, options: MuonOptions, groups_of: impl Fn(&Entry) -> Option<i64>) -> Self {
-        let banks = state.select(|entry| groups_of(entry).is_some());
-        let rest = state.select(|entry| groups_of(entry).is_none());
+        let banks = state.parameters().filter_map(|entry| Some((entry.key.clone(), groups_of(entry)?)));
         Self {
             options,
-            bank_groups: banks.parameters().filter_map(&groups_of).collect(),
-            groups: Groups::of(&banks),
-            momentum: Slots::zeros(MOMENTUM, &banks),
-            aux: Adam::new(&rest, options.aux),
-            banks,
-            rest,
+            flat: Flat::new(state, 2, |entry| if groups_of(entry).is_some() { BANKS } else { REST }),
+            groups_of: banks.collect(),
+            momentum: Slots::new(MOMENTUM, Some(BANKS), Fresh::Zeros, state.kind()),
+            aux: AdamRule::new(REST, options.aux, state.kind()),
+        }
+    }
+
+    /// Replaces each filter bank of `update`, laid out like the part, by what it is moved along.
+    fn make_orthogonal(&self, layout: &Layout, update: &Tensor) {
+        let start = layout.parts[BANKS].start;
+        for place in layout.places.iter().filter(|place| place.part == BANKS) {
+            // Filters lie one after the other, whatever the order within them; that order is a permutation of the
+            // matrix's columns, which the iteration carries through.
+            let bank = update.narrow(0, place.start - start, place.len);
+            let mut matrices = bank.view([self.groups_of[&place.key], -1, place.len / place.size[0]]);
+            let (rows, columns) = (matrices.size()[1] as f64, matrices.size()[2] as f64);
+            matrices.copy_(&(orthogonal(&matrices) * (rows / columns).max(1.0).sqrt()));
         }
     }
 }
@@ -79,7 +90,8 @@ impl Muon {
 fn orthogonal(matrices: &Tensor) -> Tensor {
     let is_tall = matrices.size()[1] > matrices.size()[2];
     let x = if is_tall { matrices.transpose(1, 2) } else { matrices.shallow_clone() };
-    let mut x = &x / x.norm_scalaropt_dim(2, [1, 2], true).clamp_min(NORM_MIN);
+    // Contiguous, so that the products take one way through the matrix library, whatever the layout.
+    let mut x = (&x / x.norm_scalaropt_dim(2, [1, 2], true).clamp_min(NORM_MIN)).contiguous();
     let (of_x, of_ax, of_aax) = COEFFICIENTS;
     for _ in 0..ROUNDS {
         let a = x.bmm(&x.transpose(1, 2));
@@ -90,49 +102,53 @@ fn orthogonal(matrices: &Tensor) -> Tensor {
 }
 
 impl Optimizer for Muon {
-    fn step(&mut self, state: &StateDict, rates: Rates) {
-        let _guard = tch::no_grad_guard();
-        let made_for = self.banks.entries().len() + self.rest.entries().len();
-        assert_eq!(state.parameters().count(), made_for, "an optimiser steps the net that it was made for");
-        let momentum = rates.momentum.unwrap_or(self.options.momentum);
-        for Due { index, mut parameter, gradient, group } in self.groups.due(&self.banks) {
-            let lr = rates.lr * group.lr_factor;
-            let mean = &mut self.momentum.slots[index].1;
-            let _ = mean.lerp_(&gradient, 1.0 - momentum);
-            let shape = parameter.size();
-            let matrices =
-                gradient.lerp(mean, momentum).reshape([self.bank_groups[index], -1, shape[1..].iter().product()]);
-            let (rows, columns) = (matrices.size()[1] as f64, matrices.size()[2] as f64);
-            let update = orthogonal(&matrices).reshape(&shape) * (-lr * (rows / columns).max(1.0).sqrt());
-            if group.decay && self.options.weight_decay != 0.0 {
-                let _ = parameter.g_mul_scalar_(1.0 - lr * self.options.weight_decay);
-            }
-            let _ = parameter.g_add_(&update);
-        }
-        // The schedule's momentum is meant for the filters.
-        self.aux.step(&self.rest, Rates::from(rates.lr * self.options.aux_lr_factor));
+    fn flat(&self) -> &Flat {
+        &self.flat
     }
 
-    fn set_groups(&mut self, groups: Groups) {
-        let (banks, rest) = groups.split(|key| self.banks.get(key).is_some());
-        self.groups = banks;
-        self.aux.set_groups(rest);
+    fn flat_mut(&mut self) -> &mut Flat {
+        &mut self.flat
+    }
+
+    fn step_flat(&mut self, gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
+        let _guard = tch::no_grad_guard();
+        let layout = self.flat.layout();
+        let banks = &layout.parts[BANKS];
+        if banks.len > 0 {
+            let keep = rates.momentum.unwrap_or(self.options.momentum);
+            let mut mean = self.momentum.values(layout);
+            let mut update = banks.of(&gradient);
+            Factor::applied(1.0 - keep, 0.0, applied).lerp(&mut mean, &update);
+            let _ = update.lerp_(&mean, keep);
+            self.make_orthogonal(layout, &update);
+            decay_apart(banks, rates.lr, self.options.weight_decay, applied);
+            for run in &banks.by_rate {
+                let length = Factor::applied(-rates.lr * run.lr_factor, 0.0, applied).like(&update);
+                let _ = run.values.shallow_clone().addcmul_(&run.of(&update), &length);
+            }
+        }
+        if layout.parts[REST].len > 0 {
+            // The schedule's momentum is meant for the filters.
+            let rates = Rates::from(rates.lr * self.options.aux_lr_factor);
+            self.aux.step(layout, &mut layout.parts[REST].of(&gradient), rates, applied);
+        }
     }
 
     fn save(&self) -> Vec<(String, Tensor)> {
-        let mut saved = save_handles(self.momentum.handles());
-        saved.extend(self.aux.save());
+        let mut saved = self.momentum.save(&self.flat);
+        saved.extend(self.aux.save(&self.flat));
         saved
     }
 
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        let handles = || tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
-        let (own, aux): (HashMap<_, _>, HashMap<_, _>) = handles().partition(|(name, _)| name.starts_with(MOMENTUM));
-        let own_handles: Vec<_> = self.momentum.handles().collect();
-        check_handles(&own_handles, &own)?;
-        self.aux.load(&aux)?;
-        copy_handles(own_handles, &own);
-        Ok(())
+    fn expected(&self) -> Vec<Expected> {
+        let mut expected = self.momentum.expected(&self.flat);
+        expected.extend(self.aux.expected(&self.flat));
+        expected
+    }
+
+    fn restore(&mut self, saved: &HashMap<String, Tensor>) {
+        self.momentum.restore(&self.flat, saved);
+        self.aux.restore(&self.flat, saved);
     }
 }
 

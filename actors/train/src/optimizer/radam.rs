@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{Due, Groups, Moments, Optimizer, OptimizerStateError, Rates};
+use super::flat::Flat;
+use super::masked::{Count, Factor};
+use super::moments::Moments;
+use super::{Expected, Optimizer, Rates, decay_apart};
 use crate::state::StateDict;
 
 /// Settings of [`RAdam`]. The defaults are those of fastai's `ranger`.
@@ -32,21 +35,26 @@ const TRUSTED_SAMPLES: f64 = 5.0;
 /// trusted yet.
 pub struct RAdam {
     options: RAdamOptions,
-    groups: Groups,
+    flat: Flat,
     moments: Moments,
 }
 
 impl RAdam {
     /// An optimiser for the parameters of `state`, before its first step.
     pub fn new(state: &StateDict, options: RAdamOptions) -> Self {
-        Self { options, groups: Groups::of(state), moments: Moments::zeros(state) }
+        Self { options, flat: Flat::new(state, 1, |_| 0), moments: Moments::new(0, state.kind()) }
     }
+}
+
+/// Effective samples in the end.
+fn samples_at_infinity(beta2: f64) -> f64 {
+    2.0 / (1.0 - beta2) - 1.0
 }
 
 /// The factor of an adapted step, or `None` while steps are not adapted (with fastai's β₂ = 0.99: the first five).
 fn rectification(beta2: f64, step: i64) -> Option<f64> {
     let (t, power) = (step as f64, beta2.powf(step as f64));
-    let at_infinity = 2.0 / (1.0 - beta2) - 1.0;
+    let at_infinity = samples_at_infinity(beta2);
     let samples = at_infinity - 2.0 * t * power / (1.0 - power);
     (samples > TRUSTED_SAMPLES).then(|| {
         let of = |samples: f64| (samples - 4.0) * (samples - 2.0) / samples;
@@ -54,41 +62,60 @@ fn rectification(beta2: f64, step: i64) -> Option<f64> {
     })
 }
 
+/// The same for a counter on the device: the factor (1 where steps are not adapted), and whether they are not.
+fn rectification_on_device(beta2: f64, step: &Tensor) -> (Tensor, Tensor) {
+    let step = step.clamp_min(1.0);
+    let power = Tensor::pow_scalar(beta2, &step);
+    let at_infinity = samples_at_infinity(beta2);
+    let samples: Tensor = at_infinity - 2.0 * step * &power / (1.0 - power);
+    let is_plain = samples.le(TRUSTED_SAMPLES);
+    let of_infinity = (at_infinity - 4.0) * (at_infinity - 2.0) / at_infinity;
+    let squared = (&samples - 4.0) * (&samples - 2.0) / samples / of_infinity;
+    (squared.sqrt().masked_fill(&is_plain, 1.0), is_plain)
+}
+
 impl Optimizer for RAdam {
-    fn step(&mut self, state: &StateDict, rates: Rates) {
+    fn flat(&self) -> &Flat {
+        &self.flat
+    }
+
+    fn flat_mut(&mut self) -> &mut Flat {
+        &mut self.flat
+    }
+
+    fn step_flat(&mut self, mut gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
+        let layout = self.flat.layout();
         let RAdamOptions { betas: (beta1, beta2), eps, weight_decay } = self.options;
         let betas = (rates.momentum.unwrap_or(beta1), beta2);
-        let (correction1, correction2) = self.moments.count(betas);
-        let rectification = rectification(beta2, self.moments.step());
-        for Due { index, mut parameter, gradient, group } in self.groups.due(state) {
-            let lr = rates.lr * group.lr_factor;
-            if group.decay && weight_decay != 0.0 {
-                let _ = parameter.g_mul_scalar_(1.0 - lr * weight_decay);
+        decay_apart(&layout.parts[0], rates.lr, weight_decay, applied);
+        let corrections = self.moments.count(betas, applied);
+        self.moments.update(layout, &mut gradient, betas, applied);
+        let length = Factor::applied(-rates.lr, 0.0, applied).over(&corrections.mean);
+        let correction = (&corrections.mean_square, eps);
+        match self.moments.step() {
+            Count::Known(step) => match rectification(beta2, *step) {
+                Some(factor) => self.moments.walk(layout, &mut gradient, correction, &length.times(factor), None),
+                None => self.moments.walk_plainly(layout, &length),
+            },
+            Count::OnDevice(step) => {
+                let (factor, is_plain) = rectification_on_device(beta2, step);
+                let length = length.over(&Factor::OnDevice(factor.reciprocal()));
+                self.moments.walk(layout, &mut gradient, correction, &length, Some(&is_plain));
             }
-            let (mean, mean_square) = self.moments.update(index, &gradient, betas);
-            let move_by = mean * (-lr * rectification.unwrap_or(1.0) / correction1);
-            let _ = match rectification {
-                Some(_) => {
-                    let mut denominator = mean_square.sqrt();
-                    let _ = denominator.g_div_scalar_(correction2.sqrt()).g_add_scalar_(eps);
-                    parameter.addcdiv_(&move_by, &denominator)
-                }
-                None => parameter.g_add_(&move_by),
-            };
         }
     }
 
-    fn set_groups(&mut self, groups: Groups) {
-        self.groups = groups;
-    }
-
     fn save(&self) -> Vec<(String, Tensor)> {
-        self.moments.save()
+        self.moments.save(&self.flat)
     }
 
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        self.moments.load(tensors)
+    fn expected(&self) -> Vec<Expected> {
+        self.moments.expected(&self.flat)
+    }
+
+    fn restore(&mut self, saved: &HashMap<String, Tensor>) {
+        self.moments.restore(&self.flat, saved);
     }
 }
 

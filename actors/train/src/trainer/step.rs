@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use crate::loss::cross_entropy;
 use crate::metric::count_correct;
 use crate::net::Net;
-use crate::optimizer::{Optimizer, Rates, clip_gradients};
+use crate::optimizer::{Optimizer, Rates, clip_gradient};
 
 /// The first view of a batch on the device: float `[N, 3, H, W]` in 0–1 (channels-last strides), with its labels.
 ///
@@ -34,14 +34,13 @@ pub fn train(
 ) -> f64 {
     tch::manual_seed(seed_of_step);
     let loss = cross_entropy(&net.forward(images, true), labels, label_smoothing);
-    optimizer.zero_grad(net.state());
-    loss.backward();
+    let mut gradient = optimizer.flat_mut().backward(&loss, net.state());
     let value = loss.double_value(&[]);
     if value.is_finite() {
         if let Some(norm_max) = clip_norm {
-            clip_gradients(net.state(), norm_max);
+            clip_gradient(&mut gradient, norm_max);
         }
-        optimizer.step(net.state(), rates);
+        optimizer.step_with(gradient, rates, None);
     }
     value
 }
