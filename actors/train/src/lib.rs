@@ -11,4 +11,6 @@ pub mod net;
 pub mod optimizer;
 pub mod schedule;
 pub mod state;
+#[cfg(test)]
+mod testing;
 pub mod trainer;

@@ -248,14 +248,17 @@ impl Layer for DeconvLayer {
 mod tests {
     use super::*;
     use crate::state::StateDict;
+    use crate::testing::generator;
 
     fn build(spec: &DeconvSpec) -> (FastDeconv, StateDict) {
+        let _guard = generator();
         let mut state = StateBuilder::new(Device::Cpu, Kind::Double);
         let layer = FastDeconv::new(&mut state, spec);
         (layer, state.finish())
     }
 
     fn images(channels: i64) -> Tensor {
+        let _guard = generator();
         Tensor::rand([3, channels, 11, 14], (Kind::Double, Device::Cpu))
     }
 

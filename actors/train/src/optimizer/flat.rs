@@ -143,13 +143,7 @@ impl Flat {
 
 impl Layout {
     /// Makes the parameters with a gradient views of one new tensor.
-    fn new(
-        parameters: &[&Entry],
-        gradients: &[Tensor],
-        part_of: &[usize],
-        parts: usize,
-        groups: &Groups,
-    ) -> Self {
+    fn new(parameters: &[&Entry], gradients: &[Tensor], part_of: &[usize], parts: usize, groups: &Groups) -> Self {
         let has_gradient: Vec<bool> = gradients.iter().map(Tensor::defined).collect();
         let mut indices: Vec<usize> = (0..parameters.len()).filter(|&index| has_gradient[index]).collect();
         assert!(!indices.is_empty(), "a loss depends on some parameter");
@@ -257,7 +251,8 @@ fn dense(size: &[i64], stride: Vec<i64>) -> (Vec<i64>, Option<Vec<i64>>) {
     let mut order: Vec<usize> = (0..size.len()).collect();
     order.sort_by_key(|&dim| std::cmp::Reverse(stride[dim]));
     let wide: Vec<usize> = order.iter().copied().filter(|&dim| size[dim] > 1).collect();
-    let is_dense = wide.iter().rev().try_fold(1, |step, &dim| (stride[dim] == step).then(|| step * size[dim])).is_some();
+    let is_dense =
+        wide.iter().rev().try_fold(1, |step, &dim| (stride[dim] == step).then(|| step * size[dim])).is_some();
     match is_dense {
         true if wide.is_sorted() => (stride, None),
         true => (stride, Some(order.into_iter().map(|dim| dim as i64).collect())),

@@ -14,6 +14,8 @@ mod muon;
 mod radam;
 mod sgd;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -181,86 +183,5 @@ fn decay_into(gradient: &Tensor, part: &Part, weight_decay: f64, applied: Option
         for run in &part.decaying {
             let _ = run.of(gradient).addcmul_(&run.values, &weight_decay);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A state of two equal parameters, of which only the first decays.
-    fn pair() -> StateDict {
-        let ones = || Tensor::ones([2], (Kind::Double, tch::Device::Cpu));
-        let parameters = [("weight".to_owned(), ones(), true), ("bias".to_owned(), ones(), false)];
-        StateDict::of_parameters(parameters, tch::Device::Cpu, Kind::Double)
-    }
-
-    fn value(state: &StateDict, index: usize) -> f64 {
-        state.entries()[index].tensor.double_value(&[0])
-    }
-
-    type Maker = fn(&StateDict) -> Box<dyn Optimizer>;
-
-    #[test]
-    fn decay_spares_norms_and_biases() {
-        let makers: [Maker; 4] = [
-            |state| Box::new(Sgd::new(state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() })),
-            |state| Box::new(Adam::new(state, AdamOptions { weight_decay: 0.5, ..AdamOptions::default() })),
-            |state| Box::new(RAdam::new(state, RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() })),
-            |state| {
-                let options = RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() };
-                Box::new(Ranger::ranger(state, options, LookaheadOptions::default()))
-            },
-        ];
-        for make in makers {
-            let state = pair();
-            let mut optimizer = make(&state);
-            for entry in state.entries() {
-                (entry.tensor.sum(Kind::Double) * 0.0).backward();
-            }
-            optimizer.step(&state, 0.1.into());
-            assert!((value(&state, 0) - 0.95).abs() < 1e-12, "{}", value(&state, 0));
-            assert_eq!(value(&state, 1), 1.0);
-        }
-    }
-
-    #[test]
-    fn a_group_has_a_rate_of_its_own() {
-        let state = pair();
-        let mut optimizer = Sgd::new(&state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() });
-        let of = |key: &str| if key == "bias" { 3.0 } else { 0.5 };
-        optimizer.set_groups(Groups::by(&state, |entry| Group { lr_factor: of(&entry.key), decay: false }));
-        for entry in state.entries() {
-            entry.tensor.sum(Kind::Double).backward();
-        }
-        optimizer.step(&state, 0.1.into());
-        assert!((value(&state, 0) - 0.95).abs() < 1e-12 && (value(&state, 1) - 0.7).abs() < 1e-12);
-    }
-
-    #[test]
-    fn lookahead_refuses_state_of_another_optimiser_and_changes_nothing() {
-        let state = pair();
-        let mut ranger = Ranger::ranger(&state, RAdamOptions::default(), LookaheadOptions::default());
-        let before = ranger.save();
-        let mut saved: HashMap<_, _> = before.iter().map(|(name, tensor)| (name.clone(), tensor + 1)).collect();
-        saved.remove("lookahead_step");
-        assert_eq!(ranger.load(&saved), Err(OptimizerStateError::Missing("lookahead_step".to_owned())));
-        let radam = RAdam::new(&state, RAdamOptions::default());
-        assert!(ranger.load(&radam.save().into_iter().collect()).is_err());
-        for ((name, now), (_, then)) in ranger.save().iter().zip(&before) {
-            assert!(now.equal(then), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_parameter_without_a_gradient_stays_and_a_step_leaves_gradients_on() {
-        let state = pair();
-        let mut optimizer = Sgd::new(&state, SgdOptions::default());
-        state.entries()[0].tensor.sum(Kind::Double).backward();
-        optimizer.step(&state, 0.1.into());
-        assert_eq!((value(&state, 0), value(&state, 1)), (0.9, 1.0));
-        assert!((&state.entries()[0].tensor * 2.0).requires_grad());
-        optimizer.zero_grad(&state);
-        assert_eq!(state.entries()[0].tensor.grad().double_value(&[0]), 0.0);
     }
 }

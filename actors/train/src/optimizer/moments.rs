@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
+use super::Expected;
 use super::flat::{Flat, Layout};
 use super::masked::{Count, Factor};
 use super::slots::{Fresh, Slots};
-use super::Expected;
 
 /// Name of the counter in saved state.
 const STEP: &str = "step";

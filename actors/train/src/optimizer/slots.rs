@@ -108,9 +108,7 @@ impl Slots {
     /// Takes what is expected out of a saved state that has it.
     pub fn restore(&mut self, flat: &Flat, saved: &HashMap<String, Tensor>) {
         self.reset();
-        let of = |(key, _): &(String, Vec<i64>)| {
-            (key.clone(), saved[&format!("{}/{key}", self.name)].shallow_clone())
-        };
+        let of = |(key, _): &(String, Vec<i64>)| (key.clone(), saved[&format!("{}/{key}", self.name)].shallow_clone());
         self.aside = flat.shapes(self.part).map(of).collect();
     }
 }
