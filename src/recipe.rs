@@ -143,6 +143,8 @@ pub struct Stage {
     pub schedule: Schedule,
     /// Whether the optimiser's moments go on from the stage before.
     pub optimizer_state: OptimizerState,
+    /// What the net computes in.
+    pub precision: StagePrecision,
 }
 
 /// `stage.sampler`
@@ -182,6 +184,30 @@ pub enum OptimizerState {
     Keep,
     /// They start again from zero.
     Reset,
+}
+
+/// `stage.precision`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StagePrecision {
+    /// float32 everywhere.
+    Fp32,
+    /// bfloat16 everywhere.
+    Bf16,
+    /// float16 with a loss scaler on a GPU, float32 elsewhere.
+    Fp16OnGpu,
+    /// float16 with a loss scaler; a GPU is needed.
+    Fp16,
+}
+
+impl StagePrecision {
+    /// Every one, as recipes name it.
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("fp32", Self::Fp32), ("bf16", Self::Bf16), ("fp16-on-gpu", Self::Fp16OnGpu), ("fp16", Self::Fp16)];
+
+    /// As recipes name it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, precision)| *precision == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// `[evaluation]`

@@ -78,6 +78,9 @@ pub struct EpochReport {
     pub input_wait_share: Option<f64>,
     /// Training and validation.
     pub seconds: f64,
+    /// Steps that a float16 overflow kept from being made.
+    #[serde(default)]
+    pub skipped_steps: u64,
     /// Outcomes of the training tickets.
     pub examples: ExamplesReport,
 }
@@ -214,6 +217,7 @@ mod tests {
             images_per_s: Some(700.0),
             input_wait_share: Some(0.25),
             seconds: 9.5,
+            skipped_steps: 0,
             examples: ExamplesReport { issued: 100, trained: 64, quarantined: 1, dropped_last: 35 },
         };
         RunReport {

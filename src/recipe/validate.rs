@@ -13,6 +13,7 @@ use super::located::Node;
 use super::schema::{CheckpointToml, CropToml, DataToml, EvaluationToml, RecipeToml, StageToml};
 use super::{
     BadRecords, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, OptimizerState, Recipe, Sampler, Stage,
+    StagePrecision,
 };
 
 /// A value, or what is wrong with it.
@@ -128,7 +129,6 @@ impl Check<'_> {
         let augments = [("none", CpuAugment::None), ("jitter", CpuAugment::Jitter)];
         let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
         self.choice(&key("batch_augment"), raw.batch_augment, Some("none"), &[("none", ())], &["flip", "standard"])?;
-        self.choice(&key("precision"), raw.precision, Some("fp32"), &[("fp32", ())], &["fp16-on-gpu"])?;
         let (crop, flip) = self.crop(&key("crop"), raw.crop.unwrap_or_default())?;
         let stage = Stage {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
@@ -142,6 +142,7 @@ impl Check<'_> {
             cpu_augment: self.choice(&key("cpu_augment"), raw.cpu_augment, Some("none"), &augments, &[])?,
             schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
             optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
+            precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES, &[])?,
         };
         let batch_bytes = stage.batch_size as u64 * u64::from(stage.input_px).pow(2) * 3;
         if batch_bytes > SLAB_BYTES_MAX {

@@ -113,7 +113,7 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         "batch_augment = \"none\"".to_owned(),
         format!("schedule = {}", optimizer::schedule_value(&stage.schedule)),
         format!("optimizer_state = \"{optimizer_state}\""),
-        "precision = \"fp32\"".to_owned(),
+        format!("precision = \"{}\"", stage.precision.name()),
     ]);
 }
 

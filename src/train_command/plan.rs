@@ -13,21 +13,28 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
+use fastgarden_train::loss::{CrossEntropy, Objective};
+use fastgarden_train::precision::Precision;
 use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
 use crate::data_set;
 use crate::exit::Failure;
-use crate::recipe::{self, OptimizerState, Recipe};
+use crate::recipe::{self, OptimizerState, Recipe, StagePrecision};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
 use crate::transforms;
 
+/// Steps on a GPU from one look at their losses to the next.
+const FETCH_EVERY: usize = 50;
+
 /// A series, ready to run.
 pub struct Prepared {
     /// One training split per recipe stage (often the same).
     train: Vec<Arc<Index>>,
+    /// One a recipe stage: what it asks for, on this device.
+    precisions: Vec<Precision>,
     /// What accuracy is measured on.
     validation: Arc<Index>,
     features: FeatureNames,
@@ -46,6 +53,9 @@ impl Prepared {
     /// Opens the data, checks that the splits are disjoint and the losses of framing within the budget.
     pub fn new(spec: &RunSpec, device: Device) -> Result<Self, Failure> {
         let recipe = spec.recipe.clone();
+        let stages = recipe.stages.iter().enumerate();
+        let precisions = stages.map(|(number, stage)| precision_on(device, stage.precision, number));
+        let precisions = precisions.collect::<Result<_, _>>()?;
         let features = data_set::features(&recipe.data);
         let patterns = data_set::patterns(&spec.data, &data_set::sizes_px(&recipe))?;
         let mut opened: Vec<(u32, Arc<Index>)> = Vec::new();
@@ -69,7 +79,19 @@ impl Prepared {
         let train = recipe.stages.iter().filter_map(|stage| of_stage(stage.source_px)).collect();
         let on_garden = spec.data == DataSource::Garden;
         let (pools, cache) = (spec.pools, recipe.execution.new_cache());
-        Ok(Self { train, validation, features, description, device, bad_records_max, pools, recipe, cache, on_garden })
+        Ok(Self {
+            train,
+            precisions,
+            validation,
+            features,
+            description,
+            device,
+            bad_records_max,
+            pools,
+            recipe,
+            cache,
+            on_garden,
+        })
     }
 
     /// What is about to happen, in a few lines.
@@ -86,6 +108,9 @@ impl Prepared {
             format!("data    {train} train, {validation} val: {}", self.description),
             format!("run     {} on {device}; {word} {folder}", runs(spec.seeds.len())),
         ];
+        if !self.is_gpu() && self.recipe.stages.iter().any(|stage| stage.precision == StagePrecision::Fp16OnGpu) {
+            lines.push("note    precision fp16-on-gpu is fp32 here: this is no GPU".to_owned());
+        }
         let faults = self.train.iter().chain([&self.validation]).flat_map(|index| index.faults());
         lines.extend(faults.map(|fault| format!("warning {fault}")));
         lines.dedup();
@@ -110,8 +135,12 @@ impl Prepared {
         let slab_bytes = geometries.iter().map(bytes).max().unwrap_or(0);
         let rows_max = geometries.iter().map(|(_, rows)| *rows).max().unwrap_or(CHUNK_ROWS_MAX);
         let options = transforms::pipeline_options(&self.pools, &self.recipe.execution, slab_bytes, rows_max);
-        let slabs_extra = usize::from(matches!(self.device, Device::Cuda(_)));
+        let slabs_extra = usize::from(self.is_gpu());
         PipelineOptions { bad_records_max: self.bad_records_max, slabs_extra, cache: self.cache.clone(), ..options }
+    }
+
+    fn is_gpu(&self) -> bool {
+        matches!(self.device, Device::Cuda(_))
     }
 
     fn evaluation_rows(&self) -> usize {
@@ -133,17 +162,18 @@ impl Prepared {
         let stages: Vec<StageSpec> = recipe
             .stages
             .iter()
-            .zip(&self.train)
-            .map(|(stage, index)| stage_spec(stage, split(index), recipe.optimizer.lr))
+            .zip(self.train.iter().zip(&self.precisions))
+            .map(|(stage, (index, &precision))| stage_spec(stage, split(index), precision, recipe.optimizer.lr))
             .collect();
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
             net: recipe.net.clone(),
             device: self.device,
-            channels_last: matches!(self.device, Device::Cuda(_)),
+            channels_last: self.is_gpu(),
+            fetch_every: if self.is_gpu() { FETCH_EVERY } else { 1 },
             optimizer: recipe.optimizer.spec,
             clip_norm: recipe.optimizer.clip_norm,
-            label_smoothing: recipe.label_smoothing,
+            objective: objective(recipe),
             stages,
             evaluation: Some(evaluation(recipe, split(&self.validation), self.evaluation_rows())),
             seed,
@@ -220,7 +250,23 @@ fn refuse_empty_epochs(recipe: &Recipe, opened: &[(u32, Arc<Index>)], rules: &Ru
     Ok(())
 }
 
-fn stage_spec(stage: &recipe::Stage, train: SplitSpec, lr: f64) -> StageSpec {
+/// What a stage computes in on this device.
+fn precision_on(device: Device, precision: StagePrecision, stage: usize) -> Result<Precision, Failure> {
+    let is_gpu = matches!(device, Device::Cuda(_));
+    match precision {
+        StagePrecision::Fp32 => Ok(Precision::Full),
+        StagePrecision::Bf16 => Ok(Precision::BFloat16),
+        StagePrecision::Fp16OnGpu if !is_gpu => Ok(Precision::Full),
+        StagePrecision::Fp16 if !is_gpu => {
+            let sentence = format!("`stage.{stage}.precision` is \"fp16\", which needs a GPU, and this is a CPU");
+            let way_out = format!("--set stage.{stage}.precision=fp16-on-gpu (fp32 here), or bf16");
+            Err(Failure::usage(sentence, way_out))
+        }
+        StagePrecision::Fp16OnGpu | StagePrecision::Fp16 => Ok(Precision::Half),
+    }
+}
+
+fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, lr: f64) -> StageSpec {
     StageSpec {
         epochs: stage.epochs,
         train,
@@ -230,6 +276,7 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, lr: f64) -> StageSpec {
         views: vec![transforms::stage_view(stage)],
         lr,
         schedule: stage.schedule,
+        precision,
         reset_optimizer: stage.optimizer_state == OptimizerState::Reset,
     }
 }
@@ -242,6 +289,10 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
         view: transforms::evaluation_view(&recipe.evaluation),
         batch_rows,
         limit: (limit > 0).then_some(limit),
-        label_smoothing: recipe.label_smoothing,
+        objective: objective(recipe),
     }
+}
+
+fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
+    Arc::new(CrossEntropy { label_smoothing: recipe.label_smoothing })
 }

@@ -93,6 +93,7 @@ fn epoch_report(record: &EpochRecord) -> EpochReport {
         images_per_s: Some(record.images_per_s),
         input_wait_share: Some(record.input_wait_share),
         seconds: record.seconds,
+        skipped_steps: record.skipped_steps,
         examples: ExamplesReport {
             issued: record.issued,
             trained: record.trained,

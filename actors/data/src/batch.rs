@@ -85,6 +85,11 @@ impl Batch {
         slab.view(&self.phase.layout, view, self.labels.len())
     }
 
+    /// Views of each ticket, 1 to 3.
+    pub fn views(&self) -> usize {
+        self.phase.layout.views().len()
+    }
+
     /// Size of a view, pixels.
     pub fn view_size(&self, view: usize) -> crate::geometry::Size {
         self.phase.layout.views()[view]

@@ -9,6 +9,7 @@ pub mod loss;
 pub mod metric;
 pub mod net;
 pub mod optimizer;
+pub mod precision;
 pub mod schedule;
 pub mod state;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Cross-entropy with label smoothing and its gradient, against PyTorch.
 
-use fastgarden_train::loss::cross_entropy;
+use fastgarden_train::loss::{Targets, cross_entropy};
 use serde_json::Value;
 use tch::Tensor;
 
@@ -20,7 +20,7 @@ fn golden_label_smoothing() {
         for (column, kind) in PRECISIONS {
             let tolerance = if column == "float64" { SHARP } else { 1e-4 };
             let logits = rounded(&filled, &[rows, classes], kind).set_requires_grad(true);
-            let loss = cross_entropy(&logits, &Tensor::from_slice(&labels), eps);
+            let loss = cross_entropy(&logits, &Targets::Classes(Tensor::from_slice(&labels)), eps);
             loss.backward();
             let what = format!("{column}, eps {eps}, {classes} classes");
             let expected: f64 = parse(&case[column]["loss"]);

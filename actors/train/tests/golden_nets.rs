@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fastgarden_train::loss::cross_entropy;
+use fastgarden_train::loss::{Targets, cross_entropy};
 use fastgarden_train::net::Net;
 use fastgarden_train::net::activation::Activation;
 use fastgarden_train::net::block::BlockSpec;
@@ -184,20 +184,20 @@ fn check_numbers(name: &str, set: &Set, model: &Model, column: &str, net: &XResN
     let at = |what: &str| format!("{name} {column} {what}");
     fill(net.state(), GAMMA);
     let images = input(&[set.batch, 3, set.input_size, set.input_size], set.input_phase, kind);
-    let labels = Tensor::from_slice(&set.labels);
+    let targets = Targets::Classes(Tensor::from_slice(&set.labels));
     {
         let _guard = tch::no_grad_guard();
-        let logits = net.forward(&images, false);
+        let logits = net.logits(&images, false);
         check_logits(&logits, &results.eval_logits, tolerances.eval_logits, &at("eval logits"));
     }
-    let logits = net.forward(&images, true);
+    let logits = net.logits(&images, true);
     check_logits(&logits, &results.train_logits, tolerances.train_logits, &at("train logits"));
     assert!(!results.buffers_after_training_forward.is_empty(), "{}", at("no buffers to check"));
     for (key, digest) in &results.buffers_after_training_forward {
         let entry = net.state().get(key).unwrap_or_else(|| panic!("{}", at(key)));
         digest.check(&entry.tensor, tolerances.buffers, &at(key));
     }
-    let loss = cross_entropy(&logits, &labels, set.label_smoothing);
+    let loss = cross_entropy(&logits, &targets, set.label_smoothing);
     close(loss.double_value(&[]), results.loss, results.loss, tolerances.loss, &at("loss"));
     loss.backward();
     check_gradients(set, model, column, net, &tolerances, &at("gradient norm"));

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
 use super::*;
-use crate::loss::cross_entropy;
+use crate::loss::{Targets, cross_entropy};
 use crate::net::Net;
 use crate::net::stem::StemSpec;
 use crate::net::xresnet::{XResNet, XResNetSpec};
@@ -65,9 +65,9 @@ fn train(net: &XResNet, optimizer: &mut dyn Optimizer, steps: std::ops::Range<i6
     for step in steps {
         let values: Vec<f32> = (0..2 * 32 * 32 * 3).map(|i| ((i + 977 * step) as f32).sin().abs()).collect();
         let images = Tensor::from_slice(&values).view([2, 32, 32, 3]).permute([0, 3, 1, 2]);
-        let labels = Tensor::from_slice(&[step % 3, 2]);
+        let targets = Targets::Classes(Tensor::from_slice(&[step % 3, 2]));
         optimizer.zero_grad(net.state());
-        cross_entropy(&net.forward(&images, true), &labels, 0.1).backward();
+        cross_entropy(&net.logits(&images, true), &targets, 0.1).backward();
         optimizer.step(net.state(), 1e-2.into());
     }
 }

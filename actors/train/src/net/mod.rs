@@ -20,7 +20,7 @@ pub mod mk_block;
 pub mod part;
 pub mod plain_block;
 pub mod pool;
-mod precision;
+pub(crate) mod precision;
 pub mod self_attention;
 pub mod squeeze_excite;
 pub mod stem;
@@ -32,11 +32,13 @@ use crate::state::StateDict;
 
 /// A net as the trainer sees it.
 pub trait Net: Send {
-    /// Logits `[N, outputs]` of `images` `[N, 3, H, W]`, float values 0–1 on the net's device and of its kind.
+    /// The heads that an [`Objective`](crate::loss::Objective) makes a loss of, from all views of a batch: tensors
+    /// `[N, 3, H, W]`, values 0–1, on the net's device and of the kind to compute in. Heads are `[N, …]`; views may
+    /// differ in size.
     ///
     /// With `train`, BatchNorm and deconvolutions use the batch's statistics and update their running ones; otherwise
     /// they use those.
-    fn forward(&self, images: &Tensor, train: bool) -> Tensor;
+    fn forward(&self, views: &[Tensor], train: bool) -> Vec<Tensor>;
 
     /// Every parameter and buffer.
     fn state(&self) -> &StateDict;

@@ -193,13 +193,21 @@ impl XResNet {
     }
 }
 
-impl Net for XResNet {
-    fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+impl XResNet {
+    /// Logits `[N, outputs]` of one view `[N, 3, H, W]`, as [`Net::forward`] makes them of each.
+    pub fn logits(&self, images: &Tensor, train: bool) -> Tensor {
         let mut x = images.shallow_clone();
         for layer in &self.layers {
             x = layer.forward(&x, train);
         }
         x
+    }
+}
+
+impl Net for XResNet {
+    /// A head for each view: its logits.
+    fn forward(&self, views: &[Tensor], train: bool) -> Vec<Tensor> {
+        views.iter().map(|images| self.logits(images, train)).collect()
     }
 
     fn state(&self) -> &StateDict {

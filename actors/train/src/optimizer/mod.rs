@@ -33,7 +33,7 @@ pub use muon::{Muon, MuonOptions};
 pub use radam::{RAdam, RAdamOptions};
 pub use sgd::{Sgd, SgdOptions};
 
-use crate::state::StateDict;
+use crate::state::{StateDict, cpu_copy};
 
 /// What a schedule says of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,8 +77,13 @@ pub trait Optimizer: Send {
     /// # Panics
     /// If `state` is not the one that the optimiser was made for, or if it has no gradients at all.
     fn step(&mut self, state: &StateDict, rates: Rates) {
+        self.step_if(state, rates, None);
+    }
+
+    /// The same, as [`step_with`](Self::step_with) with `applied`.
+    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
         let gradient = self.flat_mut().collect(state);
-        self.step_with(gradient, rates, None);
+        self.step_with(gradient, rates, applied);
     }
 
     /// Steps in other groups than the usual [`Groups::of`]. They are settings, no part of what is saved.
@@ -148,6 +153,26 @@ pub enum OptimizerStateError {
         /// Its shape and kind as saved.
         found: String,
     },
+}
+
+/// Copies on the CPU.
+pub(crate) fn save_handles(handles: impl Iterator<Item = (String, Tensor)>) -> Vec<(String, Tensor)> {
+    handles.map(|(name, tensor)| (name, cpu_copy(&tensor))).collect()
+}
+
+/// Copies `saved` into `handles` after checking that both hold the same names, shapes and kinds.
+pub(crate) fn load_handles(
+    handles: Vec<(String, Tensor)>,
+    saved: &HashMap<String, Tensor>,
+) -> Result<(), OptimizerStateError> {
+    let of =
+        |(name, tensor): &(String, Tensor)| Expected { name: name.clone(), shape: tensor.size(), kind: tensor.kind() };
+    check(&handles.iter().map(of).collect::<Vec<_>>(), saved)?;
+    let _guard = tch::no_grad_guard();
+    for (name, mut tensor) in handles {
+        tensor.copy_(&saved[&name]);
+    }
+    Ok(())
 }
 
 /// Whether `saved` holds exactly what is expected.

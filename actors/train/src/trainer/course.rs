@@ -13,17 +13,21 @@ use fastgarden_proto::ledger::line::Line;
 use fastgarden_proto::ledger::{Epoch, Quarantine, Step};
 
 use super::evaluate::evaluate;
+use super::pending::{self, Known, Pending};
 use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 use super::spec::{StageSpec, TrainSpec};
 use super::state::{EpochTally, Next, RunState};
-use super::step;
+use super::step::{self, How};
 use crate::checkpoint::sha256_of_weights;
+use crate::loss::Targets;
 use crate::metric;
 use crate::net::Net;
 use crate::optimizer::Rates;
 
 /// Fewest rows that a step is made of.
 const ROWS_MIN: usize = 2;
+/// From its start, a scale that is halved this often leaves nothing of a float16 gradient.
+const SKIPPED_IN_A_ROW_MAX: u64 = 60;
 
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
@@ -38,6 +42,8 @@ struct Course<'a> {
     commands: &'a Receiver<Command>,
     events: &'a Sender<Event>,
     state: RunState,
+    /// Steps since the last look at the device, at most `fetch_every`. Empty between phases and in checkpoints.
+    pending: Vec<Pending>,
     committed_at: Instant,
 }
 
@@ -50,7 +56,8 @@ pub fn run(
 ) -> Result<RunEnd, TrainError> {
     let (state, discarded) = RunState::open(spec)?;
     pipeline.remember_bad_records(state.progress.bad_records.iter().copied());
-    let mut course = Course { spec, pipeline, commands, events, state, committed_at: Instant::now() };
+    let mut course =
+        Course { spec, pipeline, commands, events, state, pending: Vec::new(), committed_at: Instant::now() };
     if let Some(discarded) = discarded {
         course.tell(Event::Resumed { step: course.state.progress.cursor.step, discarded });
     }
@@ -121,6 +128,10 @@ impl Course<'_> {
 
     /// A failing disk must not cost what was trained before it failed.
     fn save_and_pass_on(&mut self, error: TrainError) -> TrainError {
+        // What was wrong with a step before comes first, as it would if it had been known at once.
+        if let Err(earlier) = self.catch_up() {
+            return earlier;
+        }
         if matches!(error, TrainError::Pipeline(_)) {
             let saved = self.commit().and_then(|()| self.state.end_attempt(false));
             if let Err(second) = saved {
@@ -134,60 +145,73 @@ impl Course<'_> {
         let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
         loop {
             let batch = match batches.next_unless(self.commands) {
-                Taken::Command(Command::Stop) => return Ok(Flow::Stop),
-                Taken::End => return Ok(Flow::Go),
+                Taken::Command(Command::Stop) => return self.catch_up().map(|()| Flow::Stop),
+                Taken::End => return self.catch_up().map(|()| Flow::Go),
                 Taken::Batch(batch) => batch?,
             };
-            let seqs = batch.seqs();
             let cursor = &self.state.progress.cursor;
-            assert_eq!(seqs.start, cursor.seq, "batches come in plan order");
+            assert_eq!(batch.seqs().start, cursor.seq, "batches come in plan order");
             let rates = stage.schedule.rates(stage.lr, cursor.step_of_stage, steps_of_stage);
-            let loss = self.step(stage, batch, rates)?;
-            self.tell(Event::Batch { done: seqs.end, loss });
+            self.launch(stage, batch, rates);
+            if self.pending.len() >= self.spec.fetch_every {
+                self.catch_up()?;
+            }
             if batches.batches_left() > 0 && self.commit_is_due() {
                 self.commit()?;
             }
         }
     }
 
-    /// Consumes one batch: step, tally, ledger line.
-    fn step(&mut self, stage: &StageSpec, mut batch: Batch, rates: Rates) -> Result<Option<f64>, TrainError> {
-        let step_number = self.state.progress.cursor.step + 1;
+    /// Consumes one batch: makes its step, and moves the cursor past it. What it came to is for [`Self::catch_up`].
+    fn launch(&mut self, stage: &StageSpec, mut batch: Batch, rates: Rates) {
+        let step = self.state.progress.cursor.step + 1;
         // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
-        let loss = if batch.len() < ROWS_MIN {
+        let launched = (batch.len() >= ROWS_MIN).then(|| {
+            let (views, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
             batch.release_pixels();
-            None
-        } else {
-            let (images, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
-            batch.release_pixels();
-            let seed = step::seed_of_step(self.spec.seed, step_number);
-            let (net, optimizer) = (&self.state.net, &mut *self.state.optimizer);
-            let loss = step::train(
-                net,
-                optimizer,
-                (&images, &labels),
-                self.spec.label_smoothing,
-                (self.spec.clip_norm, rates),
-                seed,
-            );
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { step: step_number, loss });
-            }
-            Some(loss)
-        };
+            let seed = step::seed_of_step(self.spec.seed, step);
+            let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm };
+            let RunState { net, optimizer, scaler, .. } = &mut self.state;
+            let targets = Targets::Classes(labels);
+            step::train(net, &*self.spec.objective, &mut **optimizer, scaler.as_mut(), (views, &targets), how)
+        });
+        batch.release_pixels();
+        let cursor = &mut self.state.progress.cursor;
+        cursor.step = step;
+        cursor.step_of_stage += 1;
+        cursor.seq = batch.seqs().end;
+        self.pending.push(Pending { batch, step, launched });
+    }
+
+    /// Waits for all steps made so far, and writes down what they came to, in order.
+    fn catch_up(&mut self) -> Result<(), TrainError> {
+        let pending = std::mem::take(&mut self.pending);
+        let known = pending::fetch(&pending);
+        for (step, known) in pending.into_iter().zip(known) {
+            self.write_down(step, known)?;
+        }
+        Ok(())
+    }
+
+    /// Tally, ledger line, outcomes, events of one step.
+    fn write_down(&mut self, step: Pending, known: Known) -> Result<(), TrainError> {
+        let Pending { mut batch, step, .. } = step;
+        self.refuse_divergence(step, known)?;
+        // A skipped step's loss may have overflowed, which is no number for a ledger.
+        let loss = known.loss.filter(|loss| loss.is_finite());
+        let stage = &self.spec.stages[self.state.progress.cursor.stage];
         self.state.batch_hash.update(batch.digests(), stage.views.len());
         self.count(&batch, loss);
-        let seqs = batch.seqs();
-        let quarantined = batch.quarantined();
+        let (seqs, quarantined) = (batch.seqs(), batch.quarantined());
         let words = self.state.note_quarantined("train", &stage.train.index, quarantined)?;
         let line = Step {
             epoch: self.state.progress.cursor.epoch,
-            step: step_number,
+            step,
             seq_from: seqs.start,
             seq_to: seqs.end,
             batch_hash: self.state.batch_hash.hex(),
             loss,
-            applied: loss.is_some(),
+            applied: known.applied,
             quarantined: quarantined
                 .iter()
                 .map(|row| Quarantine { seq: row.seq, reason: row.kind.name().to_owned() })
@@ -196,15 +220,28 @@ impl Course<'_> {
         self.state.append(Line::Step(line))?;
         batch.settle(Use::Trained);
         words.into_iter().for_each(|what| self.tell(Event::Quarantined { what }));
-        Ok(loss)
+        self.tell(Event::Batch { done: seqs.end, loss });
+        Ok(())
+    }
+
+    /// A step that was made with a loss that is no number has spoilt the weights; steps that are skipped again and again
+    /// will never be made.
+    fn refuse_divergence(&mut self, step: u64, known: Known) -> Result<(), TrainError> {
+        let Some(loss) = known.loss else { return Ok(()) };
+        if known.applied && !loss.is_finite() {
+            return Err(TrainError::Diverged { step, loss });
+        }
+        let progress = &mut self.state.progress;
+        progress.skipped_in_a_row = if known.applied { 0 } else { progress.skipped_in_a_row + 1 };
+        progress.tally.skipped += u64::from(!known.applied);
+        if progress.skipped_in_a_row >= SKIPPED_IN_A_ROW_MAX {
+            return Err(TrainError::Overflows { step, skipped: SKIPPED_IN_A_ROW_MAX });
+        }
+        Ok(())
     }
 
     fn count(&mut self, batch: &Batch, loss: Option<f64>) {
-        let progress = &mut self.state.progress;
-        progress.cursor.step += 1;
-        progress.cursor.step_of_stage += 1;
-        progress.cursor.seq = batch.seqs().end;
-        let tally = &mut progress.tally;
+        let tally = &mut self.state.progress.tally;
         tally.trained += batch.len() as u64;
         tally.quarantined += batch.quarantined().len() as u64;
         if let Some(loss) = loss {
@@ -308,6 +345,7 @@ impl Course<'_> {
     }
 
     fn commit(&mut self) -> Result<(), TrainError> {
+        self.catch_up()?;
         self.state.progress.bad_records = self.pipeline.bad_records();
         self.state.commit(self.spec.checkpoint.keep)?;
         self.committed_at = Instant::now();
@@ -351,5 +389,6 @@ fn record(
         trained: tally.trained,
         quarantined: tally.quarantined,
         dropped_last,
+        skipped_steps: tally.skipped,
     }
 }

@@ -34,9 +34,9 @@ pub fn evaluate(
             Taken::Batch(batch) => batch?,
         };
         if !batch.is_empty() {
-            let (images, labels) = step::to_device(&batch, device, channels_last);
+            let (views, labels) = step::to_device(&batch, device, channels_last);
             batch.release_pixels();
-            let (loss, correct) = step::judge(net, (&images, &labels), spec.label_smoothing);
+            let (loss, correct) = step::judge(net, &*spec.objective, &views, labels);
             tally.add(batch.len() as u64, loss, correct);
         }
         tally.add_quarantined(batch.quarantined().len() as u64);

@@ -7,6 +7,7 @@
 mod attempts;
 mod course;
 mod evaluate;
+mod pending;
 mod progress;
 mod spec;
 mod state;

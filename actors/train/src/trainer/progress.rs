@@ -81,6 +81,9 @@ pub struct EpochRecord {
     pub quarantined: u64,
     /// Dropped ones.
     pub dropped_last: u64,
+    /// Steps that a float16 overflow kept from being made.
+    #[serde(default)]
+    pub skipped_steps: u64,
 }
 
 /// How a run ended.
@@ -154,6 +157,17 @@ pub enum TrainError {
         step: u64,
         /// Infinite or not a number.
         loss: f64,
+    },
+    /// Hardly any step can be made in float16.
+    #[error(
+        "{skipped} steps in a row up to step {step} overflowed in float16 and were skipped: set stage.N.precision = \
+         \"fp32\", or try a lower optimizer.lr (the last checkpoint is kept)"
+    )]
+    Overflows {
+        /// From 1.
+        step: u64,
+        /// How many.
+        skipped: u64,
     },
     /// libtorch or the trainer panicked.
     #[error("the trainer broke down: {0}; if memory ran out choose a smaller batch, else please report this")]

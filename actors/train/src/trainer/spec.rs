@@ -15,10 +15,12 @@ use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::Opening;
 use tch::Device;
 
+use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
 use crate::optimizer::{
     Adam, AdamOptions, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions,
 };
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 use crate::state::StateDict;
 
@@ -84,6 +86,8 @@ pub struct StageSpec {
     pub lr: f64,
     /// How it goes over the stage.
     pub schedule: Schedule,
+    /// What the net computes in.
+    pub precision: Precision,
     /// Whether the optimiser starts anew with this stage.
     pub reset_optimizer: bool,
 }
@@ -99,8 +103,8 @@ pub struct EvaluationSpec {
     pub batch_rows: usize,
     /// Most records to judge; `None` = all.
     pub limit: Option<u64>,
-    /// As in training.
-    pub label_smoothing: f64,
+    /// What the loss is: usually the one of training.
+    pub objective: Arc<dyn Objective>,
 }
 
 /// When checkpoints are written, besides at the end of each epoch.
@@ -123,12 +127,15 @@ pub struct TrainSpec {
     pub device: Device,
     /// Weight memory order: NHWC instead of NCHW.
     pub channels_last: bool,
+    /// Most steps from one look at their losses to the next, at least 1. On a GPU every look waits until all its work is
+    /// done; on a CPU, where it is done at once, 1 costs nothing. Changes no result.
+    pub fetch_every: usize,
     /// The optimiser.
     pub optimizer: OptimizerSpec,
     /// Gradients whose norm over all parameters is above this are shrunk to it.
     pub clip_norm: Option<f64>,
-    /// Label smoothing of the cross-entropy.
-    pub label_smoothing: f64,
+    /// The loss.
+    pub objective: Arc<dyn Objective>,
     /// The recipe's stages.
     pub stages: Vec<StageSpec>,
     /// How accuracy is measured, where there is a validation split.

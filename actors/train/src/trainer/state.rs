@@ -20,6 +20,10 @@ use crate::checkpoint::{self, Loaded, OPTIMIZER};
 use crate::net::Net;
 use crate::net::xresnet::XResNet;
 use crate::optimizer::Optimizer;
+use crate::precision::{Precision, Scaler};
+
+/// Section of the scaler's tensors in a checkpoint.
+const SCALER: &str = "scaler";
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +67,9 @@ pub struct EpochTally {
     pub losses: u64,
     /// See `losses`.
     pub loss_sum: f64,
+    /// Steps that were not made because a float16 gradient had overflowed.
+    #[serde(default)]
+    pub skipped: u64,
     /// Trained examples of each class.
     pub class_histogram: Vec<u64>,
     /// Tickets trained while the clock ran: what a killed attempt trained before its last checkpoint was not timed.
@@ -88,6 +95,9 @@ pub struct Progress {
     pub cursor: Cursor,
     /// The epoch at hand.
     pub tally: EpochTally,
+    /// Steps up to now that were skipped one after the other.
+    #[serde(default)]
+    pub skipped_in_a_row: u64,
     /// Finished epochs.
     pub epochs: Vec<EpochRecord>,
     /// The batch-hash chain, hex.
@@ -106,6 +116,8 @@ pub struct RunState {
     pub net: XResNet,
     /// Its optimiser.
     pub optimizer: Box<dyn Optimizer>,
+    /// The loss scaler, where a stage computes in float16.
+    pub scaler: Option<Scaler>,
     /// Everything else that is saved.
     pub progress: Progress,
     /// The chain, in its own form.
@@ -157,7 +169,7 @@ impl RunState {
 
     fn begin(spec: &TrainSpec) -> Result<Self, TrainError> {
         tch::set_num_threads(spec.cpu_threads);
-        let (net, optimizer) = build(spec);
+        let (net, optimizer, scaler) = build(spec);
         let path = spec.folder.join("ledger.jsonl");
         // An attempt that was killed before its first checkpoint left these.
         let discarded = steps_after(&path, 0);
@@ -178,6 +190,7 @@ impl RunState {
                 step_of_stage: 0,
             },
             tally: EpochTally::default(),
+            skipped_in_a_row: 0,
             epochs: Vec::new(),
             batch_hash: BatchHash::default().hex(),
             ledger: ledger.position().clone(),
@@ -187,6 +200,7 @@ impl RunState {
         let state = Self {
             net,
             optimizer,
+            scaler,
             progress,
             batch_hash: BatchHash::default(),
             ledger,
@@ -212,9 +226,12 @@ impl RunState {
             return Err(misfit(format!("the run was begun {began}; resume it the same way, or start a fresh one")));
         }
         tch::set_num_threads(progress.cpu_threads);
-        let (net, mut optimizer) = build(spec);
+        let (net, mut optimizer, mut scaler) = build(spec);
         checkpoint::load_into(net.state(), loaded)?;
         optimizer.load(&checkpoint::section(loaded, OPTIMIZER))?;
+        if let Some(scaler) = &mut scaler {
+            scaler.load(&checkpoint::section(loaded, SCALER))?;
+        }
         let path = spec.folder.join("ledger.jsonl");
         let discarded = steps_after(&path, progress.ledger.bytes);
         let ledger = Ledger::resume(&path, progress.ledger.clone())?;
@@ -230,6 +247,7 @@ impl RunState {
         let state = Self {
             net,
             optimizer,
+            scaler,
             batch_hash,
             ledger,
             quarantine: spec.folder.join("quarantine.jsonl"),
@@ -257,6 +275,7 @@ impl RunState {
         self.progress.batch_hash = self.batch_hash.hex();
         let mut tensors = self.net.state().snapshot();
         tensors.extend(checkpoint::with_prefix(OPTIMIZER, self.optimizer.save()));
+        tensors.extend(checkpoint::with_prefix(SCALER, self.scaler.as_ref().map(Scaler::save).unwrap_or_default()));
         let meta = serde_json::to_value(&self.progress).expect("progress is plain data");
         let name = format!("{}-{}", self.progress.cursor.epoch, self.progress.cursor.step);
         checkpoint::write(&self.checkpoints, &name, &tensors, &meta, keep)?;
@@ -316,14 +335,15 @@ fn difference(began: &Opening, now: &Opening) -> Option<&'static str> {
     is_other.iter().find(|(differs, _)| *differs).map(|(_, what)| *what)
 }
 
-fn build(spec: &TrainSpec) -> (XResNet, Box<dyn Optimizer>) {
+fn build(spec: &TrainSpec) -> (XResNet, Box<dyn Optimizer>, Option<Scaler>) {
     tch::manual_seed(spec.seed as i64);
     let net = XResNet::new(&spec.net, spec.device, tch::Kind::Float);
     if spec.channels_last {
         net.state().to_channels_last();
     }
     let optimizer = spec.optimizer.build(net.state());
-    (net, optimizer)
+    let needs_scaler = spec.stages.iter().any(|stage| stage.precision == Precision::Half);
+    (net, optimizer, needs_scaler.then(|| Scaler::new(spec.device)))
 }
 
 /// Step lines of a ledger beyond a position: the work that a resume throws away.

@@ -95,11 +95,11 @@ fn any_input_size_goes_through_and_evaluation_changes_no_buffer() {
     let net = build(&small());
     let _guard = tch::no_grad_guard();
     for (height, width) in [(1, 1), (33, 7), (64, 64)] {
-        assert_eq!(net.forward(&images(height, width), false).size(), [2, 5]);
+        assert_eq!(net.logits(&images(height, width), false).size(), [2, 5]);
     }
     let mean = || net.state().get("0.1.running_mean").expect("a stem has a norm").tensor.abs().sum(Kind::Double);
     assert_eq!(mean().double_value(&[]), 0.0);
-    let _ = net.forward(&images(32, 32), true);
+    let _ = net.logits(&images(32, 32), true);
     assert!(mean().double_value(&[]) > 0.0);
 }
 
@@ -110,7 +110,7 @@ fn every_pooling_takes_the_smallest_input_that_it_promises() {
         let spec = XResNetSpec { pool: part.name, ..small() };
         let net = build(&spec);
         for side in [spec.input_px_min(), spec.input_px_min() + 1, 37] {
-            assert_eq!(net.forward(&images(side, side), false).size(), [2, 5], "{} at {side} px", part.name);
+            assert_eq!(net.logits(&images(side, side), false).size(), [2, 5], "{} at {side} px", part.name);
         }
     }
 }
@@ -155,14 +155,14 @@ fn the_same_state_gives_the_same_step_whatever_was_done_before() {
     let (first, second) = (build(&rich()), build(&rich()));
     let batches: Vec<Tensor> = (0..4).map(|_| images(32, 32)).collect();
     for batch in &batches[..3] {
-        let _ = first.forward(batch, true);
+        let _ = first.logits(batch, true);
     }
     for (from, to) in first.state().entries().iter().zip(second.state().entries()) {
         let _guard = tch::no_grad_guard();
         to.tensor.shallow_clone().copy_(&from.tensor);
     }
     let step = |net: &XResNet| {
-        net.forward(&batches[3], true).square().sum(Kind::Float).backward();
+        net.logits(&batches[3], true).square().sum(Kind::Float).backward();
         let gradients = net.state().parameters().map(|entry| entry.tensor.grad());
         (gradients.collect::<Vec<_>>(), net.state().snapshot())
     };
@@ -177,14 +177,14 @@ fn a_frozen_deconvolution_keeps_its_statistics_until_its_cycle_is_over() {
     let moved: Vec<bool> = (0..12)
         .map(|_| {
             let before = (sum("0.0.running_mean"), sum("1.0.running_mean"));
-            let _ = net.forward(&images(32, 32), true);
+            let _ = net.logits(&images(32, 32), true);
             assert_ne!(sum("1.0.running_mean"), before.1, "only the first layer freezes");
             sum("0.0.running_mean") != before.0
         })
         .collect();
     let expected: Vec<bool> = (0..12).map(|step| step % 10 < 2).collect();
     assert_eq!(moved, expected);
-    let _ = net.forward(&images(32, 32), false);
+    let _ = net.logits(&images(32, 32), false);
     assert_eq!(sum("0.0.counter"), 2.0, "evaluation is no step");
 }
 
@@ -193,10 +193,10 @@ fn images_in_half_precision_go_through_with_weights_and_statistics_in_full() {
     let net = build(&rich());
     let x = images(32, 32);
     let halved = x.to_kind(Kind::BFloat16);
-    let logits = net.forward(&halved, true);
+    let logits = net.logits(&halved, true);
     assert_eq!(logits.kind(), Kind::BFloat16);
     // Compared in evaluation: a norm over a handful of values makes much of small differences.
-    let (exact, found) = (net.forward(&x, false), net.forward(&halved, false).to_kind(Kind::Float));
+    let (exact, found) = (net.logits(&x, false), net.logits(&halved, false).to_kind(Kind::Float));
     let error = (&found - &exact).norm().double_value(&[]) / exact.norm().double_value(&[]);
     assert!(error < 0.1, "{error}");
     logits.sum(Kind::Float).backward();
@@ -211,7 +211,7 @@ fn images_in_half_precision_go_through_with_weights_and_statistics_in_full() {
 fn channels_last_gives_the_same_numbers() {
     let net = build(&rich());
     let x = images(32, 32);
-    let (trained, evaluated) = (net.forward(&x, true).detach(), net.forward(&x, false).detach());
+    let (trained, evaluated) = (net.logits(&x, true).detach(), net.logits(&x, false).detach());
     let again = build(&rich());
     {
         let _guard = tch::no_grad_guard();
@@ -229,8 +229,8 @@ fn channels_last_gives_the_same_numbers() {
     again.state().to_channels_last();
     let x = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
     let close = |a: &Tensor, b: &Tensor| (a - b).norm().double_value(&[]) < 1e-3 * b.norm().double_value(&[]);
-    assert!(close(&again.forward(&x, true), &trained));
-    assert!(close(&again.forward(&x, false), &evaluated));
+    assert!(close(&again.logits(&x, true), &trained));
+    assert!(close(&again.logits(&x, false), &evaluated));
 }
 
 #[test]
