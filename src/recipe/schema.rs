@@ -96,6 +96,8 @@ pub struct OptimizerToml {
     pub beta1: Option<f64>,
     pub beta2: Option<f64>,
     pub eps: Option<f64>,
+    pub clip_norm: Option<f64>,
+    pub aux_lr_factor: Option<f64>,
     pub lookahead_steps: Option<i64>,
     pub lookahead_alpha: Option<f64>,
 }

@@ -170,7 +170,7 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
         (
             "\"adamw\"",
             "\"adamv\"",
-            "small.toml:9: `optimizer.kind` is \"adamv\", but it must be one of `sgd`, `adam`, `adamw`, `radam`, `ranger`: did you mean `adam`?",
+            "small.toml:9: `optimizer.kind` is \"adamv\", but it must be one of `sgd`, `adam`, `adamw`, `radam`, `ranger`, `muon`: did you mean `adam`?",
         ),
         (
             "epochs = 5",
@@ -192,6 +192,11 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "small.toml:11: `optimizer.lookahead_steps` does not belong to kind \"adamw\": leave it out",
         ),
         (
+            "lr = 1e-3",
+            "lr = 1e-3\nclip_norm = 0",
+            "small.toml:11: `optimizer.clip_norm` is 0: it must be a number above 0",
+        ),
+        (
             "kind = \"adamw\"",
             "kind = \"ranger\"\nlookahead_alpha = 0",
             "small.toml:10: `optimizer.lookahead_alpha` is 0: it must be above 0 and at most 1",
@@ -207,11 +212,6 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "small.toml:14: `stage.0.schedule.rise_share` does not belong to kind \"rex\": leave it out",
         ),
         // Known, but not built.
-        (
-            "\"adamw\"",
-            "\"muon\"",
-            "small.toml:9: `optimizer.kind`: \"muon\" is not available in this version: there are `sgd`, `adam`, `adamw`, `radam`, `ranger`",
-        ),
         (
             "epochs = 5",
             "epochs = 5\nbatch_augment = \"standard\"",
@@ -249,7 +249,7 @@ fn set_changes_any_key_before_anything_is_checked() {
     .expect("valid");
     assert_eq!((recipe.stages[0].epochs, recipe.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
     let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
-    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, spec: OptimizerSpec::Adam(adamw) });
+    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, clip_norm: None, spec: OptimizerSpec::Adam(adamw) });
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
     assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
 }
@@ -288,9 +288,10 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
         ],
         &["net.block.kind=bottleneck", "net.outputs=1000", "data.bad_records=0.3%", "stage.0.optimizer_state=reset"],
         &["optimizer={ kind = \"adam\", lr = 1e-3, weight_decay = 0.1 }", "stage.0.schedule.kind=rex"],
+        &["optimizer={ kind = \"muon\", lr = 0.02, momentum = 0.9, aux_lr_factor = 0.1 }"],
         &["optimizer={ kind = \"radam\", lr = 1e-3, beta1 = 0.8 }", "stage.0.schedule.kind=linear"],
         &[
-            "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4 }",
+            "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4, clip_norm = 1 }",
             "stage.0.schedule={ kind = \"one_cycle\", rise_share = 0.4, momentum_low = 0.8 }",
         ],
         &["execution.cache=encoded", "execution.cache_bytes=512MiB", "execution.cpu_budget=40%"],

@@ -172,6 +172,7 @@ impl Prepared {
             channels_last: self.is_gpu(),
             fetch_every: if self.is_gpu() { FETCH_EVERY } else { 1 },
             optimizer: recipe.optimizer.spec,
+            clip_norm: recipe.optimizer.clip_norm,
             objective: objective(recipe),
             stages,
             evaluation: Some(evaluation(recipe, split(&self.validation), self.evaluation_rows())),

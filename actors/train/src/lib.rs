@@ -12,4 +12,6 @@ pub mod optimizer;
 pub mod precision;
 pub mod schedule;
 pub mod state;
+#[cfg(test)]
+mod testing;
 pub mod trainer;

@@ -170,7 +170,7 @@ impl Course<'_> {
             let (views, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step);
-            let how = How { rates, seed, precision: stage.precision };
+            let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm };
             let RunState { net, optimizer, scaler, .. } = &mut self.state;
             let targets = Targets::Classes(labels);
             step::train(net, &*self.spec.objective, &mut **optimizer, scaler.as_mut(), (views, &targets), how)

@@ -17,7 +17,9 @@ use tch::Device;
 
 use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
-use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions};
+use crate::optimizer::{
+    Adam, AdamOptions, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions,
+};
 use crate::precision::Precision;
 use crate::schedule::Schedule;
 use crate::state::StateDict;
@@ -33,6 +35,8 @@ pub enum OptimizerSpec {
     RAdam(RAdamOptions),
     /// Lookahead around RAdam.
     Ranger(RAdamOptions, LookaheadOptions),
+    /// Muon for filters, AdamW for the rest.
+    Muon(MuonOptions),
 }
 
 impl OptimizerSpec {
@@ -43,6 +47,7 @@ impl OptimizerSpec {
             Self::Adam(options) => Box::new(Adam::new(state, *options)),
             Self::RAdam(options) => Box::new(RAdam::new(state, *options)),
             Self::Ranger(options, lookahead) => Box::new(Ranger::ranger(state, *options, *lookahead)),
+            Self::Muon(options) => Box::new(Muon::new(state, *options)),
         }
     }
 }
@@ -127,6 +132,8 @@ pub struct TrainSpec {
     pub fetch_every: usize,
     /// The optimiser.
     pub optimizer: OptimizerSpec,
+    /// Gradients whose norm over all parameters is above this are shrunk to it.
+    pub clip_norm: Option<f64>,
     /// The loss.
     pub objective: Arc<dyn Objective>,
     /// The recipe's stages.
