@@ -13,6 +13,7 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
+use fastgarden_train::batch_augment::BatchSpec;
 use fastgarden_train::loss::{CrossEntropy, Objective};
 use fastgarden_train::precision::Precision;
 use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
@@ -163,7 +164,7 @@ impl Prepared {
             .stages
             .iter()
             .zip(self.train.iter().zip(&self.precisions))
-            .map(|(stage, (index, &precision))| stage_spec(stage, split(index), precision, recipe.optimizer.lr))
+            .map(|(stage, (index, &precision))| stage_spec(stage, split(index), precision, recipe))
             .collect();
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
@@ -266,7 +267,7 @@ fn precision_on(device: Device, precision: StagePrecision, stage: usize) -> Resu
     }
 }
 
-fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, lr: f64) -> StageSpec {
+fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, recipe: &Recipe) -> StageSpec {
     StageSpec {
         epochs: stage.epochs,
         train,
@@ -274,7 +275,13 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, lr:
         drop_last: stage.drop_last,
         sampler: transforms::sampler(stage.sampler),
         views: vec![transforms::stage_view(stage)],
-        lr,
+        batch: BatchSpec {
+            augment: stage.batch_augment,
+            normalize: recipe.data.normalize,
+            erase: stage.erase,
+            mix: stage.mix,
+        },
+        lr: recipe.optimizer.lr,
         schedule: stage.schedule,
         precision,
         reset_optimizer: stage.optimizer_state == OptimizerState::Reset,
@@ -287,6 +294,7 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
     EvaluationSpec {
         split,
         view: transforms::evaluation_view(&recipe.evaluation),
+        normalize: recipe.data.normalize,
         batch_rows,
         limit: (limit > 0).then_some(limit),
         objective: objective(recipe),

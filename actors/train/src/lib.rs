@@ -3,6 +3,7 @@
 //! Not a model zoo and not a tensor library: it has what the recipes need and nothing else. It knows nothing of shards,
 //! of decoding or of the command line.
 
+pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
 pub mod loss;

@@ -3,6 +3,7 @@
 
 mod fill;
 mod golden;
+mod golden_batch_augment;
 mod golden_layers;
 mod golden_loss;
 mod golden_nets;

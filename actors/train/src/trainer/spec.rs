@@ -15,6 +15,7 @@ use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::Opening;
 use tch::Device;
 
+use crate::batch_augment::{BatchSpec, BatchTransforms, Normalize};
 use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
 use crate::optimizer::{
@@ -82,6 +83,8 @@ pub struct StageSpec {
     pub sampler: Sampler,
     /// One transform per view.
     pub views: Vec<Transform>,
+    /// What is done to its batches on the device.
+    pub batch: BatchSpec,
     /// Base learning rate.
     pub lr: f64,
     /// How it goes over the stage.
@@ -99,6 +102,8 @@ pub struct EvaluationSpec {
     pub split: SplitSpec,
     /// How they are cut.
     pub view: Transform,
+    /// As in training.
+    pub normalize: Normalize,
     /// Rows of a batch.
     pub batch_rows: usize,
     /// Most records to judge; `None` = all.
@@ -160,6 +165,12 @@ impl StageSpec {
     /// The plan of an epoch.
     pub fn plan(&self, seed: u64, epoch: u32, cap: Option<u64>) -> Plan {
         Plan::new(self.sampler, self.train.index.len(), seed, epoch, cap)
+    }
+
+    /// The transforms of its batches, with what they keep on the device.
+    pub fn transforms(&self, device: Device) -> BatchTransforms {
+        let pixels_max = self.views.iter().map(|view| view.size.px()).max().unwrap_or(0);
+        BatchTransforms::new(&self.batch, pixels_max, device)
     }
 
     /// Steps of one epoch.

@@ -18,6 +18,7 @@ use fastgarden_data::shard_writer::ShardWriter;
 use fastgarden_data::ticket::{Crop, Transform};
 use fastgarden_data::{garden, ledger};
 use fastgarden_proto::ledger::{Opening, Stage};
+use fastgarden_train::batch_augment::{BatchAugment, BatchSpec, EraseSpec, MixSpec, Normalize};
 use fastgarden_train::loss::{CrossEntropy, Objective, Targets};
 use fastgarden_train::net::block::BlockSpec;
 use fastgarden_train::net::stem::StemSpec;
@@ -154,7 +155,13 @@ impl Nursery {
             classes: CLASSES,
         };
         let size = Size { width: SIDE_PX, height: SIDE_PX };
-        let view = Transform { size, crop: Crop::RandomResized { min_scale: 0.5 }, flip: true, jitter: false };
+        let view = Transform {
+            size,
+            crop: Crop::RandomResized { min_scale: 0.5 },
+            flip: false,
+            distort: false,
+            jitter: false,
+        };
         let stage = StageSpec {
             epochs: run.epochs,
             train: split.clone(),
@@ -162,6 +169,12 @@ impl Nursery {
             drop_last: true,
             sampler: Sampler::Shuffled,
             views: vec![view],
+            batch: BatchSpec {
+                augment: BatchAugment::Standard,
+                normalize: Normalize::ImageNet,
+                erase: Some(EraseSpec { probability: 0.5 }),
+                mix: Some(MixSpec::MixUp { alpha: 0.4 }),
+            },
             lr: 2e-3,
             schedule: Schedule::Constant,
             precision: run.precision,
@@ -184,7 +197,8 @@ impl Nursery {
             optimizer: OptimizerSpec::Ranger(RAdamOptions::default(), LookaheadOptions::default()),
             evaluation: Some(EvaluationSpec {
                 split,
-                view: Transform { size, crop: Crop::Resize, flip: false, jitter: false },
+                view: Transform { size, crop: Crop::Resize, flip: false, distort: false, jitter: false },
+                normalize: Normalize::ImageNet,
                 batch_rows: BATCH_ROWS,
                 limit: Some(16),
                 objective: Arc::clone(&objective),
