@@ -5,6 +5,8 @@ mod check;
 mod decode;
 mod error;
 mod execution;
+#[cfg(test)]
+mod leaderboard_tests;
 mod library;
 mod located;
 mod net;
