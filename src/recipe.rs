@@ -141,6 +141,8 @@ pub struct Stage {
     pub flip: bool,
     /// Work of the Augmenter pool.
     pub cpu_augment: CpuAugment,
+    /// Base learning rate of this stage, > 0, in place of the optimiser's.
+    pub lr: Option<f64>,
     /// The learning rate over this stage's steps.
     pub schedule: Schedule,
     /// Whether the optimiser's moments go on from the stage before.

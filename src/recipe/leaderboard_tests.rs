@@ -5,6 +5,7 @@ use fastgarden_train::net::xresnet::XResNet;
 use fastgarden_train::trainer::OptimizerSpec;
 
 use super::*;
+use crate::rules::{Origin, Rules, Verdict, check};
 
 /// Lines that the resolved form must have, and the number of trained values.
 struct Row {
@@ -128,7 +129,9 @@ fn the_five_systems_are_those_of_the_leaderboard() {
         for line in row.lines {
             assert!(text.contains(line), "{} lacks {line:?}:\n{text}", row.recipe);
         }
-        let OptimizerSpec::Ranger(radam, lookahead) = recipe.optimizer.spec else { panic!("{} is ranger's", row.recipe) };
+        let OptimizerSpec::Ranger(radam, lookahead) = recipe.optimizer.spec else {
+            panic!("{} is ranger's", row.recipe)
+        };
         assert_eq!((radam.betas, radam.eps), ((0.95, 0.99), 1e-6));
         assert_eq!((lookahead.steps, lookahead.alpha), (6, 0.5));
         // The fastai2 of the fourth's day forgot the decay.
@@ -153,10 +156,13 @@ fn every_embedded_recipe_could_be_a_submission_and_reads_back_alike() {
     for embedded in EMBEDDED {
         let recipe = Recipe::load(embedded.name, &[]).expect("embedded recipes are valid");
         assert_eq!(recipe.name, embedded.name, "the name on the command line is the one in the file");
-        assert_eq!(Recipe::from_text("again.toml", &recipe.to_toml(), &[]).expect("the resolved form is valid"), recipe);
+        assert_eq!(
+            Recipe::from_text("again.toml", &recipe.to_toml(), &[]).expect("the resolved form is valid"),
+            recipe
+        );
         if recipe.name != "seedling" {
-            let findings = crate::rules::check(&crate::rules::Rules::fastgarden(), &recipe, &recipe.seeds);
-            let failed: Vec<_> = findings.iter().filter(|found| found.verdict == crate::rules::Verdict::Fail).collect();
+            let findings = check(&Rules::fastgarden(), &recipe, &recipe.seeds, &Origin::Initialised);
+            let failed: Vec<_> = findings.iter().filter(|found| found.verdict == Verdict::Fail).collect();
             assert!(failed.is_empty(), "{}: {failed:?}", recipe.name);
         }
     }

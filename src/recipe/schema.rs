@@ -112,6 +112,7 @@ pub struct StageToml {
     pub crop: Option<CropToml>,
     pub cpu_augment: Option<String>,
     pub batch_augment: Option<String>,
+    pub lr: Option<f64>,
     pub schedule: Option<ScheduleToml>,
     pub optimizer_state: Option<String>,
     pub precision: Option<String>,

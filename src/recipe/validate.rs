@@ -7,7 +7,7 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
 use fastgarden_data::resample::ResamplePath;
 use fastgarden_train::net::xresnet::OUTPUTS_MAX;
 
-use super::check::{Check, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
+use super::check::{Check, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
 use super::error::RecipeError;
 use super::located::Node;
 use super::schema::{CheckpointToml, CropToml, DataToml, EvaluationToml, RecipeToml, StageToml};
@@ -140,6 +140,7 @@ impl Check<'_> {
             crop,
             flip,
             cpu_augment: self.choice(&key("cpu_augment"), raw.cpu_augment, Some("none"), &augments, &[])?,
+            lr: raw.lr.map(|lr| self.number(&key("lr"), Some(lr), None, &POSITIVE)).transpose()?,
             schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
             optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
             precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES, &[])?,

@@ -111,6 +111,9 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         format!("crop = {{ {crop}, flip = {} }}", stage.flip),
         format!("cpu_augment = \"{cpu_augment}\""),
         "batch_augment = \"none\"".to_owned(),
+    ]);
+    lines.extend(stage.lr.map(|lr| format!("lr = {lr:?}")));
+    lines.extend([
         format!("schedule = {}", optimizer::schedule_value(&stage.schedule)),
         format!("optimizer_state = \"{optimizer_state}\""),
         format!("precision = \"{}\"", stage.precision.name()),

@@ -9,7 +9,7 @@ fn seedling(assignments: &[&str]) -> Recipe {
 
 /// Verdicts of R1 to R9.
 fn verdicts(rules: &Rules, assignments: &[&str], seeds: &[u64]) -> [Verdict; 9] {
-    let findings = check(rules, &seedling(assignments), seeds);
+    let findings = check(rules, &seedling(assignments), seeds, &Origin::Initialised);
     let verdicts: Vec<Verdict> = findings.iter().map(|finding| finding.verdict).collect();
     verdicts.try_into().expect("there are nine rules")
 }

@@ -1,6 +1,7 @@
 //! `train`: one recipe, one run a seed, one report.
 //! Not here: training (`fastgarden-train`) or batches (`fastgarden-data`).
 
+mod parent;
 mod plan;
 mod show;
 mod summary;
@@ -20,6 +21,7 @@ use crate::interrupt::Interrupts;
 use crate::progress::{Progress, ProgressKind};
 use crate::run_spec::RunSpec;
 use crate::series::Series;
+pub use parent::Parents;
 use plan::Prepared;
 pub use plan::evaluation;
 pub use show::cache_sentence;
@@ -71,7 +73,8 @@ fn run_one(
     let pipeline = Arc::new(Pipeline::start(prepared.pipeline_options())?);
     let (events, told) = bounded(EVENTS_MAX);
     let (reply, answer) = bounded(1);
-    let epochs = spec.stages.iter().map(|stage| stage.epochs).sum();
+    let before = spec.opening.parent.as_ref().map_or(0, |parent| parent.epochs);
+    let epochs = before + spec.stages.iter().map(|stage| stage.epochs).sum::<u32>();
     let commands = interrupts.commands.clone();
     let run = Run { spec: Box::new(spec), pipeline: Arc::clone(&pipeline), commands, events, reply };
     Trainer::run(&pipeline, run)?;
@@ -84,7 +87,7 @@ fn run_one(
 pub fn of_train(error: TrainError) -> Failure {
     match &error {
         TrainError::Pipeline(PipelineError::TooManyBadRecords { .. }) => Failure::BadData(Complaint::new(error)),
-        TrainError::Misfit { .. } => Failure::Usage(Complaint::new(error)),
+        TrainError::Misfit { .. } | TrainError::Start { .. } => Failure::Usage(Complaint::new(error)),
         _ => Failure::Run(Complaint::new(error)),
     }
 }

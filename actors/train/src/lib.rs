@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod device;
+pub mod layout;
 pub mod loss;
 pub mod metric;
 pub mod net;
@@ -13,3 +14,4 @@ pub mod precision;
 pub mod schedule;
 pub mod state;
 pub mod trainer;
+pub mod transfer;
