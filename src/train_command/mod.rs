@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crossbeam_channel::bounded;
 use fastgarden_data::failure::PipelineError;
 use fastgarden_data::pipeline::Pipeline;
+use fastgarden_train::checkpoint::CheckpointError;
 use fastgarden_train::device;
 use fastgarden_train::trainer::{EVENTS_MAX, Run, RunEnd, RunResult, TrainError, TrainSpec, Trainer};
 
@@ -87,7 +88,9 @@ fn run_one(
 pub fn of_train(error: TrainError) -> Failure {
     match &error {
         TrainError::Pipeline(PipelineError::TooManyBadRecords { .. }) => Failure::BadData(Complaint::new(error)),
-        TrainError::Misfit { .. } | TrainError::Start { .. } => Failure::Usage(Complaint::new(error)),
+        TrainError::Misfit { .. }
+        | TrainError::Start { .. }
+        | TrainError::Checkpoint(CheckpointError::Foreign { .. }) => Failure::Usage(Complaint::new(error)),
         _ => Failure::Run(Complaint::new(error)),
     }
 }
