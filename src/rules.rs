@@ -249,7 +249,9 @@ pub fn check(rules: &Rules, recipe: &Recipe, seeds: &[u64], origin: &Origin) -> 
         finding(
             "R3",
             "one split",
-            undecided("no validation record may be in a training plan: checked against the data"),
+            undecided(
+                "no validation record in a training plan, one set of pictures at every size: checked against the data",
+            ),
         ),
         finding("R4", "mean of enough runs", runs(rules, seeds)),
         finding("R5", "epochs", epochs(rules, recipe, origin)),

@@ -116,6 +116,7 @@ const ROWS: &[Row] = &[
             "schedule = { kind = \"constant\" }\noptimizer_state = \"keep\"",
             "schedule = { kind = \"flat_cos\", flat_share = 0.5 }\noptimizer_state = \"keep\"",
             "source_px = 224\nresize_px = 224\ninput_px = 224",
+            "precision = \"fp16-on-gpu\"",
             "seeds = [1, 2, 3, 4, 5]",
         ],
     },
@@ -138,6 +139,8 @@ fn the_five_systems_are_those_of_the_leaderboard() {
         assert_eq!(radam.weight_decay, if row.recipe == "flat-cos-rrc" { 0.0 } else { 0.01 });
         assert!(recipe.stages.iter().all(|stage| stage.batch_size == 64 && stage.drop_last));
         assert_eq!((recipe.epochs(), recipe.data.classes), (5, 104));
+        // The others were trained in single precision.
+        assert_eq!(text.contains("precision = \"fp32\""), row.recipe != "progressive-resize");
     }
 }
 

@@ -84,7 +84,7 @@ impl Columns {
         self.ids.push(id);
     }
 
-    /// The id of each record in order, empty ones left out.
+    /// The id of each record, in order; an empty one is none.
     fn ids(&self) -> impl Iterator<Item = Option<&[u8]>> {
         (0..self.labels.len()).map(|position| self.ids.get(position).filter(|id| !id.is_empty()))
     }

@@ -251,4 +251,24 @@ mod tests {
         let error = Ledger::resume(&path, ledger.position().clone()).err().unwrap().to_string();
         assert!(error.contains("line 2"), "{error}");
     }
+
+    #[test]
+    fn an_opening_is_told_only_if_the_chain_leads_to_the_position() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let opening = Opening { seed: 7, ..Opening::default() };
+        let mut ledger = Ledger::create(&path).unwrap();
+        ledger.append(&Line::Opening(opening.clone())).unwrap();
+        ledger.append(&step(1)).unwrap();
+        let position = ledger.position().clone();
+        ledger.append(&step(2)).unwrap();
+        assert_eq!(opening_of(&path, &position).unwrap(), opening);
+        let elsewhere = LedgerPosition { head: "1".repeat(64), ..position };
+        let error = opening_of(&path, &elsewhere).unwrap_err().to_string();
+        assert!(error.contains("does not lead to what the checkpoint recorded"), "{error}");
+        let mut other = Ledger::create(&path).unwrap();
+        other.append(&step(1)).unwrap();
+        let error = opening_of(&path, other.position()).unwrap_err().to_string();
+        assert!(error.contains("line 1 does not open a ledger"), "{error}");
+    }
 }

@@ -358,7 +358,7 @@ fn difference(began: &Opening, now: &Opening) -> Option<&'static str> {
     is_other.iter().find(|(differs, _)| *differs).map(|(_, what)| *what)
 }
 
-/// A net, optimiser and scaler of a run.
+/// Net, optimiser and scaler of a run.
 type Parts = (XResNet, Box<dyn Optimizer>, Option<Scaler>);
 
 /// All of them before the first step, with what a start from other weights brings.
