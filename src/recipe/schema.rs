@@ -117,6 +117,7 @@ pub struct StageToml {
     pub batch_augment: Option<String>,
     pub erase: Option<EraseToml>,
     pub mix: Option<MixToml>,
+    pub lr: Option<f64>,
     pub schedule: Option<ScheduleToml>,
     pub optimizer_state: Option<String>,
     pub precision: Option<String>,

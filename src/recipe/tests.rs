@@ -420,7 +420,7 @@ fn seedling_is_what_the_readme_promises() {
 fn unknown_names_and_files_are_told() {
     let cases = [
         ("seedlin", "there is no recipe named `seedlin`: did you mean `seedling`?"),
-        ("xyz", "there is no recipe named `xyz`: there are `seedling`, or give the path of a .toml file"),
+        ("xyz", "there is no recipe named `xyz`: there are `seedling`, `mk-resnext50-deconv`, "),
         ("no/such.toml", "no/such.toml: cannot read this file: "),
     ];
     for (name, expected) in cases {

@@ -6,6 +6,7 @@
 pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
+pub mod layout;
 pub mod loss;
 pub mod metric;
 pub mod net;
@@ -16,3 +17,4 @@ pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod trainer;
+pub mod transfer;

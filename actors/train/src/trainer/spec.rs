@@ -123,6 +123,15 @@ pub struct CheckpointSpec {
     pub keep: usize,
 }
 
+/// Weights that a run starts from, besides the net's own initialisation.
+#[derive(Clone, Debug)]
+pub struct StartSpec {
+    /// A checkpoint's folder, or a safetensors file.
+    pub path: PathBuf,
+    /// SHA-256 of what was found there when the run was prepared: of the net's weights, or of the file.
+    pub weights_sha256: String,
+}
+
 /// One run: a recipe with one seed.
 #[derive(Clone)]
 pub struct TrainSpec {
@@ -157,6 +166,8 @@ pub struct TrainSpec {
     pub checkpoint: CheckpointSpec,
     /// Folder of the run.
     pub folder: PathBuf,
+    /// Where its first weights come from, if not from initialisation alone.
+    pub start: Option<StartSpec>,
     /// First line of the ledger.
     pub opening: Opening,
 }
