@@ -134,10 +134,6 @@ pub fn refuse_overlap(train: &Identified, validation: &Identified) -> Result<(),
 
 /// R3: refuses training splits of two sizes that are not of the same pictures. The sizes are for the message.
 pub fn refuse_other_pictures(first: (u32, &Identified), second: (u32, &Identified)) -> Result<(), Failure> {
-    // The same shards need no ids to be the same pictures.
-    if first.1.index.fingerprint() == second.1.index.fingerprint() {
-        return Ok(());
-    }
     let Some(mismatch) = find_mismatch(&first.1.columns, &second.1.columns) else { return Ok(()) };
     let ((of, there), (other, _)) = if mismatch.in_second { (second, first) } else { (first, second) };
     let place = there.place(mismatch.record);

@@ -282,3 +282,27 @@ fn weights_go_out_and_are_evaluated_alike_when_they_come_back() {
     assert!(told.contains("`net.stem.widths`") || told.contains("`net.self_attention`"), "{told}");
     assert!(!nursery.path("no.safetensors").exists());
 }
+
+#[test]
+fn a_parent_of_another_size_is_held_to_the_same_pictures() {
+    let nursery = Nursery::new();
+    let of_size = |name: &str, from: &str, to: &str| {
+        let text = RECIPE.replace(&format!("source_px = {from}"), &format!("source_px = {to}"));
+        fs::write(nursery.path(name), text).unwrap();
+    };
+    of_size("small.toml", "48", "32");
+    of_size("large.toml", "32", "48");
+    let train = |recipe: &str, data: &str, more: &str| {
+        let usual = "--seed 1 --device cpu --max-steps 1 --rules fastgarden";
+        nursery.place.run(&format!("train {recipe} --data {data} --out {recipe}-runs {usual} {more}")).expect_code(0)
+    };
+    train("small.toml", "garden", "");
+    let from = format!("--from {}", nursery.series("small.toml-runs").unwrap().display());
+    let told = train("large.toml", "garden", &from);
+    assert!(told.stderr.contains("the same pictures train at 48 px and 32 px"), "{}", told.stderr);
+    assert!(!told.stdout.contains("not a submission: R1"), "{}", told.stdout);
+    // Without the small ones nobody can say what the parent saw.
+    let told = train("large.toml", "garden/tfrecords-jpeg-48x48", &from);
+    assert!(told.stdout.contains("not a submission: R1: "), "{}", told.stdout);
+    assert!(told.stdout.contains("was trained on shards that --data does not have"), "{}", told.stdout);
+}

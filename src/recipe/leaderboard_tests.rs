@@ -14,8 +14,8 @@ struct Row {
     lines: &'static [&'static str],
 }
 
-const RANDOM_CROP: &str = "crop = { kind = \"random_resized\", min_scale = 0.7, flip = true }";
-const WHOLE: &str = "crop = { kind = \"whole\", flip = true }";
+const RANDOM_CROP: &str = "crop = { kind = \"random_resized\", min_scale = 0.7, flip = false }";
+const WHOLE: &str = "crop = { kind = \"whole\", flip = false }";
 const MK_KERNELS: &str = "kernels = [[3, 5], [3, 5, 7, 9], [3, 5, 7, 9], [3, 5]], groups = 32, expansion = 4 }";
 const FLAT_COS: &str = "schedule = { kind = \"flat_cos\", flat_share = 0.75 }";
 
@@ -139,6 +139,9 @@ fn the_five_systems_are_those_of_the_leaderboard() {
         assert_eq!(radam.weight_decay, if row.recipe == "flat-cos-rrc" { 0.0 } else { 0.01 });
         assert!(recipe.stages.iter().all(|stage| stage.batch_size == 64 && stage.drop_last));
         assert_eq!((recipe.epochs(), recipe.data.classes), (5, 104));
+        let standard = text.matches("batch_augment = \"standard\"").count();
+        assert_eq!(standard, recipe.stages.len(), "{} augments as fastai does by default", row.recipe);
+        assert!(text.contains("normalize = \"none\""), "{} takes pictures as they are, 0 to 1", row.recipe);
         // The others were trained in single precision.
         assert_eq!(text.contains("precision = \"fp32\""), row.recipe != "progressive-resize");
     }

@@ -257,16 +257,20 @@ fn refuse_mixed_splits(
     features: &FeatureNames,
 ) -> Result<Option<String>, Failure> {
     let validation = Identified::read(Arc::clone(validation), features)?;
-    let mut first: Option<(u32, Identified)> = None;
+    let mut distinct: Vec<(u32, Identified)> = Vec::new();
     for (px, index) in opened.iter().chain(of_parents) {
+        // One folder of shards serves every size that it is asked for.
+        if distinct.iter().any(|(_, seen)| seen.index.fingerprint() == index.fingerprint()) {
+            continue;
+        }
         let train = Identified::read(Arc::clone(index), features)?;
         data_set::refuse_overlap(&train, &validation)?;
-        match &first {
-            Some((first_px, first)) => data_set::refuse_other_pictures((*first_px, first), (*px, &train))?,
-            None => first = Some((*px, train)),
+        if let Some((first_px, first)) = distinct.first() {
+            data_set::refuse_other_pictures((*first_px, first), (*px, &train))?;
         }
+        distinct.push((*px, train));
     }
-    let sizes: Vec<String> = opened.iter().chain(of_parents).map(|(px, _)| format!("{px} px")).collect();
+    let sizes: Vec<String> = distinct.iter().map(|(px, _)| format!("{px} px")).collect();
     Ok((sizes.len() > 1).then(|| format!("ids     the same pictures train at {}", sizes.join(" and "))))
 }
 

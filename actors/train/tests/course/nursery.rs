@@ -211,6 +211,7 @@ impl Nursery {
             cpu_threads: 1,
             checkpoint: CheckpointSpec { every_steps: 5, every_seconds: 0, keep: 2 },
             folder: folder.to_owned(),
+            start: None,
             opening: opening(run.epochs),
         }
     }
