@@ -59,6 +59,7 @@ fn a_run_on_other_data_says_why_it_is_no_submission() {
         validation_quarantined: 2,
         on_garden: true,
         device_bytes_max: Some(15 << 30),
+        origin: Origin::Initialised,
     };
     let reasons = reasons_against(&Rules::fastgarden(), &seedling(&[]), &outcome);
     for expected in [
