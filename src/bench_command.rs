@@ -14,9 +14,9 @@ use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 
 use crate::cli::{BenchArgs, CacheChoice, Format};
-use crate::exit::Failure;
+use crate::exit::{Complaint, Failure};
 use crate::source::{self, Source, of_pipeline};
-use measure::{Amount, Work, measure};
+use measure::{Amount, MeasureError, Work, measure};
 
 /// Seed of order and crops.
 const SEED: u64 = 1;
@@ -40,6 +40,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         Some(CacheChoice::Decoded) => source.execution.cache = Some(CacheMode::Decoded),
         None => {}
     }
+    source.execution.cache_bytes = args.cache_bytes.unwrap_or(source.execution.cache_bytes);
     let cache = source.execution.new_cache();
     let options = || PipelineOptions { cache: cache.clone(), ..source.pipeline_options(&args.pools) };
     let milliseconds = |stand_in: Option<u32>| Duration::from_millis(stand_in.map_or(0, u64::from));
@@ -51,12 +52,15 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
             Some(images) => Amount::Images(images),
             None => Amount::Time(Duration::from_secs(args.seconds.map_or(SECONDS, u64::from))),
         },
-        // A bare loop knows no budget: it would take the share that was denied.
-        with_ceiling: !args.no_ceiling && measured_options.cpu_share.is_none(),
+        // A bare loop knows no budget, and pretends nothing: it would not do the same work.
+        with_ceiling: !args.no_ceiling
+            && measured_options.cpu_share.is_none()
+            && args.stand_in_step_ms.is_none()
+            && args.stand_in_read_ms.is_none(),
         begun,
     };
     let pools = report::Pools::of(&measured_options);
-    let measured = measure(&work, cache.as_deref(), measured_options).map_err(of_pipeline)?;
+    let measured = measure(&work, cache.as_deref(), measured_options).map_err(of_measure)?;
     let batch_hash = batch_hash(&source.phase, options()).map_err(of_pipeline)?;
     let report = report::Report { phase: &work.phase, measured: &measured, pools, batch_hash };
     let text = match args.format {
@@ -64,6 +68,13 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         Format::Text => report.as_text(),
     };
     std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()).map_err(Failure::from)
+}
+
+fn of_measure(error: MeasureError) -> Failure {
+    match error {
+        MeasureError::Pipeline(error) => of_pipeline(error),
+        error => Failure::BadData(Complaint::new(error)),
+    }
 }
 
 /// The chain over the first batches of the epoch, outside the timed part.

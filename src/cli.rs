@@ -11,7 +11,7 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX};
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
-use crate::recipe::{CpuBudget, PREFETCH_MAX, RUNS_MAX};
+use crate::recipe::{CacheBytes, CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
 /// Rules that `train` holds to unless told otherwise.
@@ -217,7 +217,7 @@ pub struct BenchArgs {
     /// How long to measure
     #[arg(long, value_name = "N", conflicts_with = "images", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub seconds: Option<u32>,
-    /// How many images to measure
+    /// How many images to measure, rounded up to whole batches
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub images: Option<u64>,
     /// How pictures become rows [default: the recipe's, or pil]
@@ -226,6 +226,9 @@ pub struct BenchArgs {
     /// What stays in memory between epochs; measured once the first has filled it [default: the recipe's, or none]
     #[arg(long, value_enum)]
     pub cache: Option<CacheChoice>,
+    /// Most memory for the cache, as in 4GiB or 50% of what is free [default: the recipe's, or 50%]
+    #[arg(long, value_name = "SIZE", value_parser = CacheBytes::from_str)]
+    pub cache_bytes: Option<CacheBytes>,
     /// Pretend that the trainer takes this long for a step
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub stand_in_step_ms: Option<u32>,
@@ -235,7 +238,7 @@ pub struct BenchArgs {
     /// Don't hash rows while measuring
     #[arg(long)]
     pub no_hash: bool,
-    /// Leave the ceiling out, as --cpu-budget does
+    /// Leave the ceiling out, as --cpu-budget and the stand-ins do
     #[arg(long)]
     pub no_ceiling: bool,
     /// Rows in a batch [default: the recipe's]

@@ -1,6 +1,7 @@
 //! `bench`: what it counts and what stays the same, whatever it is asked for. Never how fast it is.
 
 use crate::common::{Place, garden};
+use fastgarden_data::shard_writer::ShardWriter;
 
 /// A garden of 96 training pictures, and the words that measure it once.
 fn place() -> Place {
@@ -10,7 +11,7 @@ fn place() -> Place {
 }
 
 #[test]
-fn images_are_exact_and_the_hash_is_that_of_the_tickets() {
+fn batches_are_counted_whole_and_the_hash_is_that_of_the_tickets() {
     let place = place();
     let bench = |words: &str| {
         place
@@ -27,13 +28,13 @@ fn images_are_exact_and_the_hash_is_that_of_the_tickets() {
         "--no-ceiling --cache encoded",
         "--cache decoded",
         "--no-ceiling --no-hash --readers 0 --decoders 3",
-        "--no-ceiling --cpu-budget 60%",
-        "--no-ceiling --stand-in-read-ms 1 --readers 8",
+        "--cpu-budget 60%",
+        "--stand-in-read-ms 1 --readers 8",
     ] {
         let seen = bench(words);
         assert_eq!((&seen["images"], &seen["batch_hash"]), (&plain["images"], &plain["batch_hash"]), "{words}");
-        assert_eq!(seen["images"], 300, "{words}");
-        assert_eq!(seen["ceiling_images_per_s"].is_null(), words.contains("--no-ceiling"), "{words}");
+        assert_eq!(seen["images"], 304, "150 and what is left, in batches of 16: {words}");
+        assert_eq!(seen["ceiling_images_per_s"].is_null(), !words.starts_with("--cache decoded"), "{words}");
         assert!(seen["cpu_s_per_1000_images"].as_f64().is_some_and(|seconds| seconds > 0.0), "{words}");
         let (bottleneck, verdict) = (seen["bottleneck"].as_str(), seen["verdict"].as_str());
         let known = ["read", "decode", "augment", "sequence", "trainer", "balanced"];
@@ -47,6 +48,17 @@ fn images_are_exact_and_the_hash_is_that_of_the_tickets() {
             assert_eq!(seen["cpu_budget"]["share"], 0.6);
         }
     }
+}
+
+#[test]
+fn a_set_without_a_usable_record_is_bad_data() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("data/train")).expect("a folder");
+    let mut writer = ShardWriter::create(place.path("data/train/00-3.tfrec")).expect("a shard");
+    (0..3).for_each(|_| writer.write(b"no example").expect("a record"));
+    writer.finish().expect("a whole shard");
+    let output = place.run("bench --data data --images 1 --no-ceiling").expect_code(3);
+    assert!(output.stderr.contains("none of the 3 records can be used"), "{}", output.stderr);
 }
 
 #[test]

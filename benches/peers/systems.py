@@ -57,17 +57,17 @@ def systems(cores):
                "Reads tar shards converted beforehand, not TFRecords; no CRC check; decode and resize by simplejpeg "
                "and OpenCV (bilinear, no antialias), faster than its own PIL decoder; shards and a buffer of 2,048 a "
                "worker are shuffled.", env="webdataset", reads="tar",
-               variants=_grid(workers=pools) + _grid(workers=(cores,), jpeg=("fast",))
+               variants=_grid(workers=pools) + _grid(workers=pools, jpeg=("fast",))
                + _grid(workers=(cores,), stage=("own",))),
         System("datago", "datago", "uncached", "none",
                "Reads single files converted beforehand, not TFRecords; no CRC check; has no random crop, so OpenCV "
                "does it (bilinear, no antialias); labels from file names.", env="datago", reads="files",
-               variants=_grid(threads=(0, 1, cores))),
+               variants=_grid(threads=(0, 1, cores, cores + 1, 2 * cores))),
         System("grain", "Grain", "uncached", "none",
                "No CRC check; its TFRecord source only streams, so records are read by offset for a whole shuffle; "
                "decode and resize by simplejpeg and OpenCV (bilinear, no antialias).", env="grain",
                variants=_grid(pool=("threads", "processes"), workers=pools)
-               + _grid(pool=("processes",), workers=(cores,), jpeg=("fast",))),
+               + _grid(pool=("threads", "processes"), workers=(cores,), jpeg=("fast",))),
         System("spdl", "SPDL", "uncached", "none",
                "No CRC check; its FFmpeg stage or, where faster, simplejpeg and OpenCV as its stage functions "
                "(bilinear, no antialias); whole shuffle.", env="spdl",
@@ -76,7 +76,7 @@ def systems(cores):
         System("torch", "PyTorch DataLoader + torchvision", "uncached", "none",
                "No CRC check; decode and transforms on uint8 tensors; antialias on or off, whichever is faster; "
                "batches channels first; whole shuffle.", env="torch",
-               variants=_grid(workers=pools) + _grid(workers=(cores,), antialias=("yes",))
+               variants=_grid(workers=pools) + _grid(workers=pools, antialias=("yes",))
                + _grid(workers=(cores, cores + 1), collate=("slab",))),
         System("pil", "The forum's way: PIL + DataLoader", "uncached", "none",
                "No CRC check; PIL decode, crop and resize (antialiased); whole shuffle.", env="torch",

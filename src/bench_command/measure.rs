@@ -19,13 +19,27 @@ const SLICES: u64 = 5;
 /// How long the pipeline runs before anything is measured, at least.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// How much is measured.
+/// How much is measured. Batches count whole: the last one of a stretch took the time of all its images.
 #[derive(Clone, Copy)]
 pub enum Amount {
-    /// So many images, exactly.
+    /// So many images at least.
     Images(u64),
     /// About this long.
     Time(Duration),
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The pipeline ended.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A whole epoch without an image.
+    #[error("none of the {tickets} records can be used; run `data verify` to see what is wrong with each")]
+    NothingUsable {
+        /// Tickets of the epoch.
+        tickets: u64,
+    },
 }
 
 /// What is measured.
@@ -89,11 +103,11 @@ impl Measured {
 }
 
 /// Measures the pipeline, and the bare loop with as many threads as it has decoders.
-pub fn measure(work: &Work, cache: Option<&Cache>, options: PipelineOptions) -> Result<Measured, PipelineError> {
+pub fn measure(work: &Work, cache: Option<&Cache>, options: PipelineOptions) -> Result<Measured, MeasureError> {
     let decoders = options.decoders;
     let margin = ((options.prefetch_batches + 2) * work.phase.batch_rows) as u64;
     let pipeline = Pipeline::start(options)?;
-    let mut feed = Feed { pipeline: &pipeline, work, margin, next_seq: 0, first_batch: None };
+    let mut feed = Feed { pipeline: &pipeline, work, margin, next_seq: 0, barren: 0, first_batch: None };
     let images_before = if cache.is_some() { feed.epoch()? } else { 0 };
     let rate = feed.warm_up()?;
     let mut measured = Measured {
@@ -143,7 +157,7 @@ impl Left {
 
     /// Images of the next slice.
     fn next_slice(&self) -> Option<u64> {
-        let slices = (self.slices > 0).then_some(self.slices)?;
+        let slices = (self.slices > 0 && !matches!(self.amount, Amount::Images(0))).then_some(self.slices)?;
         Some(match self.amount {
             Amount::Images(images) => images.div_ceil(slices),
             Amount::Time(time) => ((self.rate * time.as_secs_f64()) as u64 / slices).max(1),
@@ -155,7 +169,7 @@ impl Left {
         self.slices -= 1;
         self.rate = slice.images as f64 / slice.seconds;
         match &mut self.amount {
-            Amount::Images(images) => *images -= slice.images,
+            Amount::Images(images) => *images = images.saturating_sub(slice.images),
             Amount::Time(time) => *time = time.saturating_sub(Duration::from_secs_f64(slice.seconds)),
         }
     }
@@ -185,17 +199,19 @@ struct Feed<'a> {
     /// begins with full slabs nor ends in an emptying pipeline.
     margin: u64,
     next_seq: u64,
+    /// Tickets since the last usable one.
+    barren: u64,
     first_batch: Option<Duration>,
 }
 
 impl Feed<'_> {
-    /// Exactly `images` (at least 1) images between two margins.
-    fn slice(&mut self, images: u64) -> Result<Slice, PipelineError> {
+    /// At least `images` (at least 1) images, in whole batches, between two margins.
+    fn slice(&mut self, images: u64) -> Result<Slice, MeasureError> {
         let (mut before, mut counted) = (0, 0);
         let (mut from, mut to): (Option<Mark>, Option<Mark>) = (None, None);
         loop {
             // Quarantined rows, and the end of the epoch, leave images to be taken from the next one.
-            let wanted = self.margin.saturating_sub(before) + (images - counted) + self.margin;
+            let wanted = self.margin.saturating_sub(before) + images.saturating_sub(counted) + self.margin;
             let mut batches = self.pipeline.open(self.next(wanted))?;
             for batch in batches.by_ref() {
                 let rows = self.consume(batch?);
@@ -205,8 +221,8 @@ impl Feed<'_> {
                         from = Some(self.mark()?);
                     }
                 } else if to.is_none() {
-                    counted += rows.min(images - counted);
-                    if counted == images {
+                    counted += rows;
+                    if counted >= images {
                         to = Some(self.mark()?);
                     }
                 }
@@ -218,7 +234,11 @@ impl Feed<'_> {
             if let (Some(from), Some(to)) = (&mut from, &mut to) {
                 let seconds = (to.at - from.at).as_secs_f64().max(1e-9);
                 let (cpu, from, to) = (to.cpu - from.cpu, std::mem::take(&mut from.seen), std::mem::take(&mut to.seen));
-                return Ok(Slice { images, seconds, cpu, from, to });
+                return Ok(Slice { images: counted, seconds, cpu, from, to });
+            }
+            let tickets = self.work.phase.plan.tickets();
+            if self.barren >= tickets {
+                return Err(MeasureError::NothingUsable { tickets });
             }
         }
     }
@@ -228,6 +248,7 @@ impl Feed<'_> {
         self.first_batch.get_or_insert_with(|| self.work.begun.elapsed());
         batch.release_pixels();
         let rows = batch.len() as u64;
+        self.barren = if rows > 0 { 0 } else { self.barren + batch.digests().len() as u64 };
         batch.settle(Use::Trained);
         rows
     }
@@ -296,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_hold_exactly_the_images_asked_for() {
+    fn slices_hold_together_what_was_asked_for() {
         for (images, slices) in [(1, 1), (150, 1), (1_023, 1), (1_024, 2), (12_753, 5)] {
             let mut left = Left::new(Amount::Images(images), 0.0, 256);
             let mut sum = (0, 0);
@@ -306,6 +327,9 @@ mod tests {
             }
             assert_eq!(sum, (images, slices));
         }
+        let mut left = Left::new(Amount::Images(1_024), 0.0, 256);
+        took(&mut left, 1_088, 1.0);
+        assert_eq!(left.next_slice(), None, "whole batches may be more than was asked for");
     }
 
     #[test]

@@ -55,18 +55,26 @@ struct Account {
     budget_bytes: u64,
     taken_bytes: AtomicU64,
     records: AtomicU64,
+    /// A record did not fit.
     full: AtomicBool,
+    /// Not even a usual record fits any more.
+    closed: AtomicBool,
 }
 
 impl Account {
     /// Reserves bytes, before anything is allocated.
     fn take(&self, bytes: u64) -> bool {
         let within = |taken: u64| taken.checked_add(bytes).filter(|sum| *sum <= self.budget_bytes);
-        let taken = self.taken_bytes.fetch_update(Relaxed, Relaxed, within).is_ok();
-        if !taken {
-            self.full.store(true, Relaxed);
+        match self.taken_bytes.fetch_update(Relaxed, Relaxed, within) {
+            Ok(_) => true,
+            Err(taken) => {
+                self.full.store(true, Relaxed);
+                // One huge picture is no reason to turn the others away.
+                let usual = taken / self.records.load(Relaxed).max(1);
+                self.closed.fetch_or(self.budget_bytes - taken < usual.min(bytes), Relaxed);
+                false
+            }
         }
-        taken
     }
 
     fn give_back(&self, bytes: u64) {
@@ -82,6 +90,7 @@ impl Cache {
             taken_bytes: AtomicU64::new(0),
             records: AtomicU64::new(0),
             full: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         };
         Self { mode, account: Arc::new(account), sets: Mutex::new(Vec::new()) }
     }
@@ -177,9 +186,9 @@ impl CachedSet {
         self.slots[record as usize].get().map(|entry| &entry.kept)
     }
 
-    /// What is kept of the records to come; nothing once a record did not fit.
+    /// What is kept of the records to come; nothing once a usual one did not fit.
     pub fn keeps(&self) -> Option<CacheMode> {
-        (!self.account.full.load(Relaxed)).then_some(self.mode)
+        (!self.account.closed.load(Relaxed)).then_some(self.mode)
     }
 
     /// Keeps a record that was decoded (as a whole, where pictures are kept), if there is room for it.
@@ -206,6 +215,7 @@ impl CachedSet {
             other => {
                 self.account.give_back(bytes);
                 self.account.full.fetch_or(other.is_none(), Relaxed);
+                self.account.closed.fetch_or(other.is_none(), Relaxed);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The most this machine could do: the pipeline's own stage functions in a bare loop, without actors, order or batches.
 //! Not for: making batches. `bench` holds the pipeline against this number.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -63,10 +64,17 @@ fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant
         let rows = open.lend(CHUNK_ROWS_MAX);
         drop(open);
         let mut chunk = chunk(phase, next.fetch_add(1, Relaxed), rows, encoded);
-        reader.run(&mut chunk)?;
-        decoder.run(&mut chunk)?;
-        augmenter.run(&mut chunk)?;
-        images.fetch_add(chunk.rows.len() as u64, Relaxed);
+        // What panics on a record is no image here; the pipeline quarantines it.
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            reader.run(&mut chunk)?;
+            decoder.run(&mut chunk)?;
+            augmenter.run(&mut chunk)
+        }));
+        if let Ok(ran) = ran {
+            ran?;
+            let usable = chunk.rows.iter().filter(|row| !matches!(row.state, RowState::Bad(_))).count();
+            images.fetch_add(usable as u64, Relaxed);
+        }
         encoded = chunk.encoded;
         slab = Slab::close(vec![chunk.slab_rows]);
     }

@@ -30,7 +30,7 @@ pub(crate) struct JpegHeader {
     pub orientation: Orientation,
     /// Whether coefficients come in several scans of growing precision.
     pub progressive: bool,
-    /// Whether it may be read to planes first: one scan, and memory enough for them.
+    /// Whether it may be read to planes: baseline, and memory enough for them.
     pub has_planes: bool,
     /// Memory that decoding takes, bytes: pixels, a second copy when they are to be turned, and coefficients or planes.
     pub scratch_bytes: u64,
@@ -62,6 +62,7 @@ const SOS: u8 = 0xDA;
 const DQT: u8 = 0xDB;
 const DNL: u8 = 0xDC;
 const DRI: u8 = 0xDD;
+const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
 const APP14: u8 = 0xEE;
 
@@ -116,7 +117,7 @@ fn finish_header(
     check_scratch(scratch_bytes)?;
     // A byte a sample, where coefficients take two, and the scan once more without stuffing.
     let with_planes = scratch_bytes + frame.coefficient_bytes / 2 + bytes.len() as u64;
-    let has_planes = !in_scans && with_planes <= limits::DECODE_SCRATCH_BYTES_MAX;
+    let has_planes = !frame.progressive && with_planes <= limits::DECODE_SCRATCH_BYTES_MAX;
     let scratch_bytes = if has_planes { with_planes } else { scratch_bytes };
     let (size, progressive) = (frame.size, frame.progressive);
     Ok(JpegHeader { size, orientation, progressive, has_planes, scratch_bytes, scan_start })
@@ -185,6 +186,12 @@ fn read_frame(marker: u8, segment: &[u8]) -> Result<Frame, BadBytes> {
     if factors().any(|(across, down)| !matches!(across, 1 | 2 | 4) || !(1..=4).contains(&down)) {
         return Err(unsupported("unusual chroma subsampling"));
     }
+    // Neither decoder has a reference for others: zune-jpeg makes noise of some of them.
+    if let &[[_, luma, _], [_, blue, _], [_, red, _]] = table
+        && (blue != red || (luma >> 4) % (blue >> 4) != 0 || (luma & 15) % (blue & 15) != 0)
+    {
+        return Err(unsupported("chroma that is finer than its brightness, or unlike"));
+    }
     let across_max = factors().map(|(across, _)| across).max().unwrap_or(1);
     let down_max = factors().map(|(_, down)| down).max().unwrap_or(1);
     let units_across = u64::from(size.width.div_ceil(8 * across_max));
@@ -242,7 +249,8 @@ fn refused(error: DecodeErrors) -> BadBytes {
     BadBytes::new(kind, format!("JPEG: {}", error.to_string().trim().trim_matches('"')))
 }
 
-fn damaged(what: &str) -> BadBytes {
+/// A JPEG that is damaged in this way.
+pub(crate) fn damaged(what: &str) -> BadBytes {
     BadBytes::new(FaultKind::DamagedImage, format!("JPEG: {what}"))
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::batch::Batch;
+use crate::cache::{Cache, CacheMode};
 use crate::catalog::{self, CatalogError};
 use crate::compression::InflateBudget;
 use crate::example::FeatureNames;
@@ -50,6 +51,10 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Names of the features; found by themselves when not given.
     pub features: FeatureNames,
+    /// How pictures become rows.
+    pub resample: ResamplePath,
+    /// What stays in memory between epochs, and the most bytes of it.
+    pub cache: Option<(CacheMode, u64)>,
 }
 
 impl Default for LoaderOptions {
@@ -57,7 +62,7 @@ impl Default for LoaderOptions {
         let size = Size { width: 224, height: 224 };
         let transform = Transform { size, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, jitter: false };
         let (sampler, features) = (Sampler::Shuffled, FeatureNames::default());
-        Self { batch_rows: 64, transform, sampler, seed: 1, features }
+        Self { batch_rows: 64, transform, sampler, seed: 1, features, resample: ResamplePath::Pil, cache: None }
     }
 }
 
@@ -75,7 +80,9 @@ impl Loader {
         let files = found.train.ok_or_else(|| LoaderError::NoTrainingSplit(path.to_owned()))?;
         let index = Arc::new(Index::open(&files, &InflateBudget::default())?);
         let layout = Layout::new(options.batch_rows, vec![options.transform.size]);
-        let pipeline = Pipeline::start(PipelineOptions::new(layout.bytes(), options.batch_rows))?;
+        let cache = options.cache.map(|(mode, budget_bytes)| Arc::new(Cache::new(mode, budget_bytes)));
+        let usual = PipelineOptions::new(layout.bytes(), options.batch_rows);
+        let pipeline = Pipeline::start(PipelineOptions { cache, ..usual })?;
         Ok(Self { pipeline, index, options })
     }
 
@@ -96,7 +103,7 @@ impl Loader {
             views: vec![options.transform],
             classes: None,
             decode: DecodeMode::Strict,
-            resample: ResamplePath::Pil,
+            resample: options.resample,
             hash_rows: true,
         })?;
         Ok(Epoch { batches: Some(batches) })

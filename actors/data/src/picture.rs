@@ -3,7 +3,7 @@
 
 use crate::fault::{BadBytes, FaultKind};
 use crate::geometry::{CropBox, Size};
-use crate::jpeg::planes::{PlanarPicture, PlanesReader};
+use crate::jpeg::planes::{PlanarPicture, PlanesReader, Refusal};
 use crate::jpeg::rgb::RgbMaker;
 use crate::limits;
 use crate::resample::ResamplePath;
@@ -162,7 +162,8 @@ impl ImageDecoder {
     /// Decodes an image for a resample path, right wherever the box that `needed` gives for the image's size lies on it.
     ///
     /// Baseline JPEGs are read by our own reader of planes: to the bit what libjpeg-turbo makes of them, on the path that
-    /// makes pixels. Whatever that reader does not take is zune-jpeg's, which has the last word on what is damaged.
+    /// makes pixels. Whatever that reader does not take is zune-jpeg's, and so is what it finds damaged, where that may be
+    /// shown in part.
     ///
     /// # Errors
     /// As for [`ImageDecoder::decode`].
@@ -181,15 +182,18 @@ impl ImageDecoder {
             Header::Jpeg(header) => {
                 let is_upright = header.orientation == Default::default();
                 let needed = if is_upright { needed(size) } else { header.size.whole() };
-                if self.planes.read(encoded, header, needed) {
-                    let planes = self.planes.picture();
-                    if path == ResamplePath::Planar && is_upright {
-                        return Ok(Decoded::Planar(planes));
+                match self.planes.read(encoded, header, needed) {
+                    Ok(()) if path == ResamplePath::Planar && is_upright => {
+                        return Ok(Decoded::Planar(self.planes.picture()));
                     }
-                    self.pixels.resize(size.px() as usize * 3, 0);
-                    self.rgb.write(&planes, needed, &mut self.pixels);
-                } else {
-                    jpeg::decode(encoded, header, self.mode, &mut self.pixels)?;
+                    Ok(()) => {
+                        self.pixels.resize(size.px() as usize * 3, 0);
+                        self.rgb.write(&self.planes.picture(), needed, &mut self.pixels);
+                    }
+                    Err(Refusal::Damaged) if self.mode == DecodeMode::Strict => {
+                        return Err(jpeg::damaged("its image data is damaged or incomplete"));
+                    }
+                    Err(_) => jpeg::decode(encoded, header, self.mode, &mut self.pixels)?,
                 }
                 if !is_upright {
                     self.upright.resize(self.pixels.len(), 0);

@@ -11,6 +11,7 @@ mod passes;
 mod avx2;
 
 use crate::geometry::{CropBox, Size};
+use crate::limits;
 use crate::picture::Picture;
 use crate::simd::Simd;
 use axis::{Axis, Span, Wanted};
@@ -122,6 +123,7 @@ impl Resampler {
         };
         let out_width = window.width as usize * CHANNELS;
         let (first, end) = (self.vertical.first, self.vertical.end);
+        limits::trim_buffer(&mut self.between);
         let mut between = std::mem::take(&mut self.between);
         match (self.horizontal.resizes, self.vertical.resizes, order) {
             (_, false, _) => self.horizontal_pass(pixels.below(first), out, out_width),

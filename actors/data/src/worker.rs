@@ -73,6 +73,8 @@ impl Pool {
     pub fn start(self) -> Addr<Worker> {
         let Self { stage, workers, stages, next, conductor, shared, alive } = self;
         shared.meter(stage).workers.store(workers as u64, Relaxed);
+        // From here on, not from when each thread has got going: one that dies early must not pass for the last.
+        shared.meter(stage).alive.store(workers as i64, Relaxed);
         let mut number = 0;
         let builder = move || {
             number += 1;
@@ -86,7 +88,6 @@ impl Pool {
             shared: Arc::clone(&shared),
             idle_since: Instant::now(),
             no_credit_before: shared.no_credit.total(),
-            counted: false,
             cpu: ThreadCpu::default(),
             _alive: alive.clone(),
         })
@@ -102,7 +103,6 @@ pub struct Worker {
     shared: Arc<Shared>,
     idle_since: Instant,
     no_credit_before: Duration,
-    counted: bool,
     cpu: ThreadCpu,
     _alive: Sender<()>,
 }
@@ -111,19 +111,16 @@ impl Actor for Worker {
     type Context = SyncContext<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        self.shared.meter(self.stage).alive.fetch_add(1, Relaxed);
-        self.counted = true;
         self.cpu = ThreadCpu::begin(&self.shared);
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if self.counted {
+        // Otherwise it was stopped or is rebuilt, and its thread lives on.
+        if std::thread::panicking() {
             let left = self.shared.meter(self.stage).alive.fetch_sub(1, Relaxed) - 1;
-            if std::thread::panicking() {
-                tell(&self.conductor, Report::WorkerDied { stage: self.stage, left });
-            }
+            tell(&self.conductor, Report::WorkerDied { stage: self.stage, left });
         }
     }
 }

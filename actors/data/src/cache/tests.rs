@@ -77,6 +77,19 @@ fn a_full_cache_goes_on_without_the_records_that_do_not_fit() {
 }
 
 #[test]
+fn one_huge_record_does_not_turn_the_others_away() {
+    let cache = Cache::new(CacheMode::Decoded, SLOTS_BYTES + 3 * (ENTRY_OVERHEAD_BYTES + 3_000));
+    let set = cache.of_phase(&phase()).unwrap();
+    set.keep(0, 0, b"", &picture(&[0; 3_000]));
+    set.keep(1, 0, b"", &picture(&[0; 300_000]));
+    assert_eq!((set.keeps(), cache.observe().full), (Some(CacheMode::Decoded), true));
+    (2..6).for_each(|record| set.keep(record, 0, b"", &picture(&[0; 3_000])));
+    let kept: Vec<bool> = (0..6).map(|record| set.label(record).is_some()).collect();
+    assert_eq!(kept, [true, false, true, true, false, false]);
+    assert_eq!(set.keeps(), None, "not even a usual record fits any more");
+}
+
+#[test]
 fn without_room_for_the_slots_there_is_no_set() {
     let cache = Cache::new(CacheMode::Encoded, SLOTS_BYTES - 1);
     assert!(cache.of_phase(&phase()).is_none());

@@ -57,7 +57,7 @@ pub enum IndexError {
         detail: String,
     },
     /// Not one record in all shards.
-    #[error("there is no record in {shards} shard(s){}", first_fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default())]
+    #[error("there is no record in {shards} shard(s){}; see that the files are whole, or name others", first_fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default())]
     NoRecords {
         /// How many shards there are.
         shards: usize,

@@ -9,6 +9,8 @@ use crate::shared::StageName;
 const TRAINER_WAIT_MAX: f64 = 0.05;
 /// Chunks that were held back for more than this share of the time: the CPU budget limits.
 const HELD_BACK_MIN: f64 = 0.1;
+/// Less than this share of what the stages' work allows: something else held the pipeline up.
+const REACHED_MIN: f64 = 0.75;
 /// A smaller gain of a cache is not worth its memory.
 const GAIN_MIN: f64 = 1.05;
 /// Most readers that are recommended.
@@ -114,7 +116,15 @@ impl Window<'_> {
                 let faster = times(1.0 / (1.0 - wait));
                 parts.push(format!("the trainer waits {}, a perfect loader would be {faster} as fast", percent(wait)));
             }
-            parts.extend(self.remedies(stage, &model, images as f64));
+            let allowed = model.rate_consumed() * self.seconds() / images as f64;
+            if allowed * REACHED_MIN > 1.0 {
+                parts.push(format!(
+                    "its stages' work allows {}: the processor was busy with something else, or too little was seen",
+                    times(allowed)
+                ));
+            } else {
+                parts.extend(self.remedies(stage, &model, images as f64));
+            }
             parts.join("; ")
         };
         Verdict { bottleneck: name, sentence }

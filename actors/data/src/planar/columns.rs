@@ -4,6 +4,7 @@
 //! Colours are JFIF's: R = Y + 1.402 Cr, G = Y − 0.344136 Cb − 0.714136 Cr, B = Y + 1.772 Cb, in 16 bits with 6 of them
 //! fractional, each product rounded as x86's `pmulhrsw` rounds.
 
+use crate::limits;
 use crate::pixels::{CHANNELS, GROUP, Pixels, one_by_one, write_row};
 use crate::resample::axis::Axis;
 use crate::simd::Simd;
@@ -62,6 +63,7 @@ impl Columns {
 
     /// How many rows are needed, and room for them at `width` samples each; what it holds is old.
     pub fn room(&mut self, width: usize) -> (usize, &mut [u8]) {
+        limits::trim_buffer(&mut self.rows);
         if self.rows.len() < self.count * width {
             self.rows.resize(self.count * width, 0);
         }

@@ -110,6 +110,7 @@ fn seal_of(text: &str) -> Option<Seal<'_>> {
 fn dtype_of(kind: Kind) -> Option<Dtype> {
     Some(match kind {
         Kind::Uint8 => Dtype::U8,
+        Kind::Int => Dtype::I32,
         Kind::Int64 => Dtype::I64,
         Kind::Half => Dtype::F16,
         Kind::BFloat16 => Dtype::BF16,
@@ -121,7 +122,7 @@ fn dtype_of(kind: Kind) -> Option<Dtype> {
 
 /// The other way round.
 pub(super) fn kind_of(dtype: Dtype) -> Option<Kind> {
-    [Kind::Uint8, Kind::Int64, Kind::Half, Kind::BFloat16, Kind::Float, Kind::Double]
+    [Kind::Uint8, Kind::Int, Kind::Int64, Kind::Half, Kind::BFloat16, Kind::Float, Kind::Double]
         .into_iter()
         .find(|&kind| dtype_of(kind) == Some(dtype))
 }

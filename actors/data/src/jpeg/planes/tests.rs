@@ -16,6 +16,11 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// A picture with smooth parts, edges and noise.
 fn encoded(size: Size, sampling: SamplingFactor, quality: u8, restart: u16) -> Vec<u8> {
+    encoded_in_scans(size, sampling, quality, restart, false)
+}
+
+/// The same; the encoder gives each component a scan of its own when it makes tables for the picture.
+fn encoded_in_scans(size: Size, sampling: SamplingFactor, quality: u8, restart: u16, in_scans: bool) -> Vec<u8> {
     let (width, height) = (size.width as usize, size.height as usize);
     let noise = |i: usize| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8 % 32;
     let pixel = |x: usize, y: usize, c: usize| ((x * (3 + c) + y * (5 - c)) % 200) as u8 + noise(x * 31 + y * 17 + c);
@@ -23,6 +28,7 @@ fn encoded(size: Size, sampling: SamplingFactor, quality: u8, restart: u16) -> V
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, quality);
     encoder.set_sampling_factor(sampling);
+    encoder.set_optimized_huffman_tables(in_scans);
     if restart > 0 {
         encoder.set_restart_interval(restart);
     }
@@ -44,7 +50,12 @@ fn parts(picture: &PlanarPicture<'_>, pixels: CropBox) -> Vec<Vec<u8>> {
 fn read(reader: &mut PlanesReader, bytes: &[u8], needed: impl Fn(Size) -> CropBox) -> Option<Vec<Vec<u8>>> {
     let header = read_header(bytes).ok()?;
     let needed = needed(header.size);
-    reader.read(bytes, &header, needed).then(|| parts(&reader.picture(), needed))
+    reader.read(bytes, &header, needed).ok().map(|()| parts(&reader.picture(), needed))
+}
+
+fn refusal(bytes: &[u8]) -> Option<Refusal> {
+    let header = read_header(bytes).ok()?;
+    PlanesReader::new(Simd::detect()).read(bytes, &header, header.size.whole()).err()
 }
 
 fn read_whole(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
@@ -91,14 +102,13 @@ fn chroma_without_subsampling_is_what_zune_makes_of_it() {
 #[test]
 fn a_crop_is_a_part_of_the_whole_with_any_instructions_and_restarts() {
     let size = Size { width: 83, height: 61 };
-    // (The encoder writes other samplings in several scans, which are not for this.)
     let samplings = [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_1_2, SamplingFactor::F_2_2];
     for (sampling, restart) in samplings.into_iter().flat_map(|sampling| [(sampling, 0), (sampling, 3)]) {
         let bytes = encoded(size, sampling, 90, restart);
         let header = read_header(&bytes).expect("headers within the limits");
         let mut whole_reader = PlanesReader::new(Simd::detect());
         let taken = whole_reader.read(&bytes, &header, size.whole());
-        assert!(taken, "{sampling:?} with restarts {restart} was not taken");
+        assert_eq!(taken, Ok(()), "{sampling:?} with restarts {restart}");
         let whole = whole_reader.picture();
         for simd in [Simd::Portable, Simd::detect()] {
             let mut reader = PlanesReader::new(simd);
@@ -111,6 +121,54 @@ fn a_crop_is_a_part_of_the_whole_with_any_instructions_and_restarts() {
             }
         }
     }
+}
+
+#[test]
+fn a_scan_for_each_component_makes_the_same_planes() {
+    use SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2, F_4_1, F_4_2, R_4_4_0, R_4_4_1};
+    let scans = |bytes: &[u8]| bytes.windows(2).filter(|pair| *pair == [0xFF, SOS]).count();
+    for (width, height) in [(83, 61), (16, 16), (1, 1), (17, 40)] {
+        let size = Size { width, height };
+        for sampling in [F_1_1, F_1_2, F_2_1, F_2_2, R_4_4_0] {
+            let (one, three) = (encoded(size, sampling, 90, 0), encoded_in_scans(size, sampling, 90, 0, true));
+            assert_eq!((scans(&one), scans(&three)), (1, 3), "{sampling:?}");
+            assert!(read_whole(&one).is_some());
+            assert_eq!(read_whole(&one), read_whole(&three), "{sampling:?} {size:?}");
+        }
+        // These the encoder writes in several scans always; with restarts in each of them.
+        for sampling in [F_4_1, F_4_2, R_4_4_1] {
+            let plain = read_whole(&encoded(size, sampling, 90, 0));
+            assert!(plain.is_some(), "{sampling:?} {size:?}");
+            assert_eq!(plain, read_whole(&encoded(size, sampling, 90, 2)), "{sampling:?} {size:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_that_keeps_the_end_marker_is_damage() {
+    let size = Size { width: 83, height: 61 };
+    for in_scans in [false, true] {
+        let whole = encoded_in_scans(size, SamplingFactor::F_2_2, 90, 0, in_scans);
+        let first = read_header(&whole).expect("headers within the limits").scan_start;
+        for length in first..whole.len() - 3 {
+            let cut = [&whole[..length], &[0xFF, EOI]].concat();
+            assert!(refusal(&cut).is_some(), "cut to {length} of {}", whole.len());
+        }
+        let half = [&whole[..whole.len() / 2], &[0xFF, EOI]].concat();
+        assert_eq!(refusal(&half), Some(Refusal::Damaged));
+    }
+    let mut taller = encoded(size, SamplingFactor::F_2_2, 90, 0);
+    let frame = taller.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a frame");
+    taller[frame + 5] = 1;
+    assert_eq!(refusal(&taller), Some(Refusal::Damaged), "a header that claims more rows than there are");
+}
+
+#[test]
+fn a_component_is_read_once() {
+    let whole = encoded_in_scans(Size { width: 40, height: 40 }, SamplingFactor::F_2_2, 90, 0, true);
+    let scan = read_header(&whole).expect("headers within the limits").scan_start - 10;
+    let twice = [&whole[..whole.len() - 2], &whole[scan..]].concat();
+    assert!(refusal(&twice).is_some());
 }
 
 #[test]

@@ -82,6 +82,14 @@ fn a_budget_that_holds_back_is_named() {
 }
 
 #[test]
+fn where_something_else_held_the_pipeline_up_no_gain_is_promised() {
+    let seen = seen([1, 2, 1, 1], [0.5, 5.6, 0.0, 0.1], (9.9, 0.1));
+    let sentence = "decode limits: 2 decoders busy 28 %; its stages' work allows 3.5×: the processor was busy with \
+                    something else, or too little was seen";
+    assert_eq!(verdict(&seen), ("decode", sentence.to_owned()));
+}
+
+#[test]
 fn nobody_limits_where_nobody_is_busy() {
     let quiet = seen([1, 2, 1, 1], [0.5, 8.0, 0.0, 0.1], (1.0, 9.0));
     assert_eq!(verdict(&quiet).0, "balanced");
