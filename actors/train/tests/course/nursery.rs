@@ -195,6 +195,7 @@ impl Nursery {
             channels_last: run.channels_last,
             fetch_every: run.fetch_every,
             optimizer: OptimizerSpec::Ranger(RAdamOptions::default(), LookaheadOptions::default()),
+            clip_norm: None,
             evaluation: Some(EvaluationSpec {
                 split,
                 view: Transform { size, crop: Crop::Resize, flip: false, distort: false, jitter: false },
