@@ -4,4 +4,5 @@
 mod bench;
 mod common;
 mod data_commands;
+mod stages;
 mod train;

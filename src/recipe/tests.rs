@@ -170,7 +170,7 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
         (
             "\"adamw\"",
             "\"adamv\"",
-            "small.toml:9: `optimizer.kind` is \"adamv\", but it must be one of `sgd`, `adam`, `adamw`, `radam`, `ranger`: did you mean `adam`?",
+            "small.toml:9: `optimizer.kind` is \"adamv\", but it must be one of `sgd`, `adam`, `adamw`, `radam`, `ranger`, `muon`: did you mean `adam`?",
         ),
         (
             "epochs = 5",
@@ -192,6 +192,11 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "small.toml:11: `optimizer.lookahead_steps` does not belong to kind \"adamw\": leave it out",
         ),
         (
+            "lr = 1e-3",
+            "lr = 1e-3\nclip_norm = 0",
+            "small.toml:11: `optimizer.clip_norm` is 0: it must be a number above 0",
+        ),
+        (
             "kind = \"adamw\"",
             "kind = \"ranger\"\nlookahead_alpha = 0",
             "small.toml:10: `optimizer.lookahead_alpha` is 0: it must be above 0 and at most 1",
@@ -206,17 +211,59 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "epochs = 5\nschedule = { kind = \"rex\", rise_share = 0.5 }",
             "small.toml:14: `stage.0.schedule.rise_share` does not belong to kind \"rex\": leave it out",
         ),
-        // Known, but not built.
+        // Nothing is done to a picture twice.
         (
-            "\"adamw\"",
-            "\"muon\"",
-            "small.toml:9: `optimizer.kind`: \"muon\" is not available in this version: there are `sgd`, `adam`, `adamw`, `radam`, `ranger`",
+            "epochs = 5",
+            "epochs = 5\nbatch_augment = \"standard\"\ncrop = { flip = true }",
+            "small.toml:15: `stage.0.crop.flip` mirrors half of the pictures, and `batch_augment` \"standard\" does so too: leave one of them out",
         ),
         (
             "epochs = 5",
-            "epochs = 5\nbatch_augment = \"standard\"",
-            "small.toml:14: `stage.0.batch_augment`: \"standard\" is not available in this version: there is only `none`",
+            "epochs = 5\ncpu_augment = \"standard\"\ncrop = { flip = true }",
+            "small.toml:15: `stage.0.crop.flip` mirrors half of the pictures, and `cpu_augment` \"standard\" does so too: leave one of them out",
         ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncpu_augment = \"standard\"\nbatch_augment = \"flip\"",
+            "small.toml:15: `stage.0.batch_augment` \"flip\" and `stage.0.cpu_augment` \"standard\" both mirror pictures: leave one of them out",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncpu_augment = \"jitter\"\nbatch_augment = \"standard\"",
+            "small.toml:15: `stage.0.batch_augment` \"standard\" and `stage.0.cpu_augment` \"jitter\" both change brightness and contrast: leave one of them out",
+        ),
+        // Erasing, mixing, normalising.
+        (
+            "epochs = 5",
+            "epochs = 5\nerase = { probability = 1.5 }",
+            "small.toml:14: `stage.0.erase.probability` is 1.5: it must be from 0 to 1",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nmix = { kind = \"mixup\", alpha = 0 }",
+            "small.toml:14: `stage.0.mix.alpha` is 0: it must be from 0.001 to 1000",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nmix = { alpha = 0.4 }",
+            "small.toml:14: `stage.0.mix.alpha` does not belong to kind \"none\": leave it out",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nmix = { kind = \"cutmux\" }",
+            "small.toml:14: `stage.0.mix.kind` is \"cutmux\", but it must be one of `none`, `mixup`, `cutmix`: did you mean `cutmix`?",
+        ),
+        (
+            "[net]",
+            "[data]\nnormalize = \"cifar\"\n[net]",
+            "small.toml:4: `data.normalize` is \"cifar\", but it must be one of `none`, `imagenet`",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncrop = { kind = \"largest\", min_scale = 0.5 }",
+            "small.toml:14: `stage.0.crop.min_scale` does not belong to kind \"largest\": leave it out",
+        ),
+        // Known, but not built.
         (
             "epochs = 5",
             "epochs = 5\nsampler = { kind = \"balanced\" }",
@@ -249,9 +296,22 @@ fn set_changes_any_key_before_anything_is_checked() {
     .expect("valid");
     assert_eq!((recipe.stages[0].epochs, recipe.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
     let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
-    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, spec: OptimizerSpec::Adam(adamw) });
+    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, clip_norm: None, spec: OptimizerSpec::Adam(adamw) });
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
     assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
+}
+
+#[test]
+fn half_of_the_pictures_are_mirrored_once_wherever_that_is_done() {
+    for (assignment, by_the_crop) in [
+        ("stage.0.epochs=5", true),
+        ("stage.0.cpu_augment=jitter", true),
+        ("stage.0.cpu_augment=standard", false),
+        ("stage.0.batch_augment=flip", false),
+        ("stage.0.batch_augment=standard", false),
+    ] {
+        assert_eq!(small(&[assignment]).expect(assignment).stages[0].flip, by_the_crop, "{assignment}");
+    }
 }
 
 #[test]
@@ -288,13 +348,17 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
         ],
         &["net.block.kind=bottleneck", "net.outputs=1000", "data.bad_records=0.3%", "stage.0.optimizer_state=reset"],
         &["optimizer={ kind = \"adam\", lr = 1e-3, weight_decay = 0.1 }", "stage.0.schedule.kind=rex"],
+        &["optimizer={ kind = \"muon\", lr = 0.02, momentum = 0.9, aux_lr_factor = 0.1 }"],
         &["optimizer={ kind = \"radam\", lr = 1e-3, beta1 = 0.8 }", "stage.0.schedule.kind=linear"],
         &[
-            "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4 }",
+            "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4, clip_norm = 1 }",
             "stage.0.schedule={ kind = \"one_cycle\", rise_share = 0.4, momentum_low = 0.8 }",
         ],
         &["execution.cache=encoded", "execution.cache_bytes=512MiB", "execution.cpu_budget=40%"],
-        &["data.resample=planar", "data.decode=lenient"],
+        &["data.resample=planar", "data.decode=lenient", "data.normalize=imagenet", "evaluation.crop=largest"],
+        &["stage.0.batch_augment=standard", "stage.0.mix.kind=mixup", "stage.0.erase={}"],
+        &["stage.0.batch_augment=flip", "stage.0.mix={ kind = \"cutmix\", alpha = 0.3 }"],
+        &["stage.0.cpu_augment=standard", "stage.0.crop.kind=largest", "stage.0.erase.probability=0"],
         &["summary=\"quotes \\\" back\\\\slash\\nline\\ttab \\u0007 é\"", "based_on=[\"a, b\", \"c\"]"],
     ];
     for assignments in variants {
@@ -320,9 +384,15 @@ fn the_hash_covers_everything_but_execution() {
     ] {
         assert_eq!(small(&[same]).expect(same).hash(), plain, "{same}");
     }
-    for other in
-        ["optimizer.lr=2e-3", "stage.0.cpu_augment=jitter", "why=because", "checkpoint.keep=3", "runs.seeds=[1]"]
-    {
+    for other in [
+        "optimizer.lr=2e-3",
+        "stage.0.cpu_augment=jitter",
+        "stage.0.mix.kind=mixup",
+        "data.normalize=imagenet",
+        "why=because",
+        "checkpoint.keep=3",
+        "runs.seeds=[1]",
+    ] {
         assert_ne!(small(&[other]).expect(other).hash(), plain, "{other}");
     }
 }
@@ -341,7 +411,8 @@ fn seedling_is_what_the_readme_promises() {
     assert_eq!((recipe.stages.len(), stage.epochs, stage.batch_size, stage.drop_last), (1, 5, 64, true));
     assert_eq!((stage.input_px, stage.cpu_augment), (64, CpuAugment::Jitter));
     assert_eq!(&recipe.net, &Net::xresnet18(104));
-    let evaluation = Evaluation { source_px: 192, resize_px: 80, input_px: 64, limit: 0 };
+    let crop = EvaluationCrop::Whole;
+    let evaluation = Evaluation { source_px: 192, crop, resize_px: 80, input_px: 64, limit: 0 };
     assert_eq!((recipe.evaluation, &*recipe.seeds), (evaluation, &[1][..]));
 }
 
@@ -349,7 +420,7 @@ fn seedling_is_what_the_readme_promises() {
 fn unknown_names_and_files_are_told() {
     let cases = [
         ("seedlin", "there is no recipe named `seedlin`: did you mean `seedling`?"),
-        ("xyz", "there is no recipe named `xyz`: there are `seedling`, or give the path of a .toml file"),
+        ("xyz", "there is no recipe named `xyz`: there are `seedling`, `mk-resnext50-deconv`, "),
         ("no/such.toml", "no/such.toml: cannot read this file: "),
     ];
     for (name, expected) in cases {

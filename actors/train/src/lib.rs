@@ -3,8 +3,10 @@
 //! Not a model zoo and not a tensor library: it has what the recipes need and nothing else. It knows nothing of shards,
 //! of decoding or of the command line.
 
+pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
+pub mod layout;
 pub mod loss;
 pub mod metric;
 pub mod net;
@@ -12,4 +14,7 @@ pub mod optimizer;
 pub mod precision;
 pub mod schedule;
 pub mod state;
+#[cfg(test)]
+mod testing;
 pub mod trainer;
+pub mod transfer;

@@ -3,9 +3,11 @@
 
 mod fill;
 mod golden;
+mod golden_batch_augment;
 mod golden_layers;
 mod golden_loss;
 mod golden_nets;
 mod golden_optimizers;
 mod golden_schedules;
 mod guide;
+mod layouts;

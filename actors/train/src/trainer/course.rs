@@ -18,8 +18,8 @@ use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError
 use super::spec::{StageSpec, TrainSpec};
 use super::state::{EpochTally, Next, RunState};
 use super::step::{self, How};
+use crate::batch_augment::{BatchTransforms, keys_of};
 use crate::checkpoint::sha256_of_weights;
-use crate::loss::Targets;
 use crate::metric;
 use crate::net::Net;
 use crate::optimizer::Rates;
@@ -110,7 +110,8 @@ impl Course<'_> {
         let before = pipeline.observe()?;
         let (begun, trained_before) = (Instant::now(), self.state.progress.tally.trained);
         let mut batches = pipeline.open(phase)?;
-        let flow = self.steps(stage, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
+        let transforms = stage.transforms(self.spec.device);
+        let flow = self.steps(stage, &transforms, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
         let after = pipeline.observe()?;
         let tally = &mut self.state.progress.tally;
         tally.timed += tally.trained - trained_before;
@@ -141,7 +142,12 @@ impl Course<'_> {
         error
     }
 
-    fn steps(&mut self, stage: &StageSpec, batches: &mut Batches<'_>) -> Result<Flow, TrainError> {
+    fn steps(
+        &mut self,
+        stage: &StageSpec,
+        transforms: &BatchTransforms,
+        batches: &mut Batches<'_>,
+    ) -> Result<Flow, TrainError> {
         let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
         loop {
             let batch = match batches.next_unless(self.commands) {
@@ -152,7 +158,7 @@ impl Course<'_> {
             let cursor = &self.state.progress.cursor;
             assert_eq!(batch.seqs().start, cursor.seq, "batches come in plan order");
             let rates = stage.schedule.rates(stage.lr, cursor.step_of_stage, steps_of_stage);
-            self.launch(stage, batch, rates);
+            self.launch(stage, transforms, batch, rates);
             if self.pending.len() >= self.spec.fetch_every {
                 self.catch_up()?;
             }
@@ -163,16 +169,16 @@ impl Course<'_> {
     }
 
     /// Consumes one batch: makes its step, and moves the cursor past it. What it came to is for [`Self::catch_up`].
-    fn launch(&mut self, stage: &StageSpec, mut batch: Batch, rates: Rates) {
+    fn launch(&mut self, stage: &StageSpec, transforms: &BatchTransforms, mut batch: Batch, rates: Rates) {
         let step = self.state.progress.cursor.step + 1;
         // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
         let launched = (batch.len() >= ROWS_MIN).then(|| {
             let (views, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step);
-            let how = How { rates, seed, precision: stage.precision };
+            let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm };
             let RunState { net, optimizer, scaler, .. } = &mut self.state;
-            let targets = Targets::Classes(labels);
+            let (views, targets) = transforms.apply(views, labels, &keys_of(&batch));
             step::train(net, &*self.spec.objective, &mut **optimizer, scaler.as_mut(), (views, &targets), how)
         });
         batch.release_pixels();

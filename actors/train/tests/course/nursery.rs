@@ -18,6 +18,7 @@ use fastgarden_data::shard_writer::ShardWriter;
 use fastgarden_data::ticket::{Crop, Transform};
 use fastgarden_data::{garden, ledger};
 use fastgarden_proto::ledger::{Opening, Stage};
+use fastgarden_train::batch_augment::{BatchAugment, BatchSpec, EraseSpec, MixSpec, Normalize};
 use fastgarden_train::loss::{CrossEntropy, Objective, Targets};
 use fastgarden_train::net::stem::StemSpec;
 use fastgarden_train::net::xresnet::XResNetSpec;
@@ -153,7 +154,13 @@ impl Nursery {
             classes: CLASSES,
         };
         let size = Size { width: SIDE_PX, height: SIDE_PX };
-        let view = Transform { size, crop: Crop::RandomResized { min_scale: 0.5 }, flip: true, jitter: false };
+        let view = Transform {
+            size,
+            crop: Crop::RandomResized { min_scale: 0.5 },
+            flip: false,
+            distort: false,
+            jitter: false,
+        };
         let stage = StageSpec {
             epochs: run.epochs,
             train: split.clone(),
@@ -161,6 +168,12 @@ impl Nursery {
             drop_last: true,
             sampler: Sampler::Shuffled,
             views: vec![view],
+            batch: BatchSpec {
+                augment: BatchAugment::Standard,
+                normalize: Normalize::ImageNet,
+                erase: Some(EraseSpec { probability: 0.5 }),
+                mix: Some(MixSpec::MixUp { alpha: 0.4 }),
+            },
             lr: 2e-3,
             schedule: Schedule::Constant,
             precision: run.precision,
@@ -180,9 +193,11 @@ impl Nursery {
             channels_last: run.channels_last,
             fetch_every: run.fetch_every,
             optimizer: OptimizerSpec::Ranger(RAdamOptions::default(), LookaheadOptions::default()),
+            clip_norm: None,
             evaluation: Some(EvaluationSpec {
                 split,
-                view: Transform { size, crop: Crop::Resize, flip: false, jitter: false },
+                view: Transform { size, crop: Crop::Resize, flip: false, distort: false, jitter: false },
+                normalize: Normalize::ImageNet,
                 batch_rows: BATCH_ROWS,
                 limit: Some(16),
                 objective: Arc::clone(&objective),
@@ -195,6 +210,7 @@ impl Nursery {
             cpu_threads: 1,
             checkpoint: CheckpointSpec { every_steps: 5, every_seconds: 0, keep: 2 },
             folder: folder.to_owned(),
+            start: None,
             opening: opening(run.epochs),
         }
     }
