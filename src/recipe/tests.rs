@@ -291,6 +291,7 @@ fn set_changes_any_key_before_anything_is_checked() {
         "runs.seeds=[7, 8]",
         "net.layers.1=9",
         "stage.0.sampler.kind=sequential",
+        "stage.0.precision=fp16-on-gpu",
         "stage.0.schedule={ kind = \"constant\" }",
     ])
     .expect("valid");
@@ -298,6 +299,7 @@ fn set_changes_any_key_before_anything_is_checked() {
     let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
     assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, clip_norm: None, spec: OptimizerSpec::Adam(adamw) });
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
+    assert_eq!(recipe.stages[0].precision, StagePrecision::Fp16OnGpu);
     assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
 }
 
@@ -347,6 +349,8 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
             "stage.0.cpu_augment=jitter",
         ],
         &["net.block.kind=bottleneck", "net.outputs=1000", "data.bad_records=0.3%", "stage.0.optimizer_state=reset"],
+        &["stage.0.precision=bf16"],
+        &["stage.0.precision=fp16"],
         &["optimizer={ kind = \"adam\", lr = 1e-3, weight_decay = 0.1 }", "stage.0.schedule.kind=rex"],
         &["optimizer={ kind = \"muon\", lr = 0.02, momentum = 0.9, aux_lr_factor = 0.1 }"],
         &["optimizer={ kind = \"radam\", lr = 1e-3, beta1 = 0.8 }", "stage.0.schedule.kind=linear"],
