@@ -74,6 +74,15 @@ fn status_bytes(field: &str) -> Fallible<u64> {
     Ok(kib * 1024)
 }
 
+/// User and system time of this process, seconds, in the kernel's steps of a hundredth.
+fn cpu_seconds() -> Fallible<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The name, in brackets, may hold spaces; user and system time are the 12th and 13th field after it.
+    let (_, fields) = stat.rsplit_once(')').ok_or("the process's statistics lack a name")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    Ok(ticks.sum::<Result<u64, _>>()? as f64 / 100.0)
+}
+
 /// The kernel forgets the highest resident memory so far.
 fn reset_peak() -> Fallible<()> {
     Ok(std::fs::write("/proc/self/clear_refs", "5")?)
@@ -143,14 +152,19 @@ fn serve(arguments: &[String]) -> Fallible<()> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let count: u32 = line.strip_prefix("run ").ok_or("a line that is not `run N`")?.parse()?;
-        let (mut seconds, mut losses) = (Vec::new(), Vec::new());
+        let (mut seconds, mut losses, cpu_begun) = (Vec::new(), Vec::new(), cpu_seconds()?);
         for _ in 0..count {
             let begun = Instant::now();
             losses.push(training.step());
             seconds.push(begun.elapsed().as_secs_f64());
         }
-        let peak_bytes = status_bytes("VmHWM")?;
-        println!("{}", serde_json::json!({ "seconds": seconds, "losses": losses, "peak_bytes": peak_bytes }));
+        let answer = serde_json::json!({
+            "seconds": seconds,
+            "cpu_seconds": cpu_seconds()? - cpu_begun,
+            "losses": losses,
+            "peak_bytes": status_bytes("VmHWM")?,
+        });
+        println!("{answer}");
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ def main():
     parameters = sum(p.numel() for p in net.parameters())
     print(json.dumps({"parameters": parameters, "before_bytes": before}), flush=True)
     for line in sys.stdin:
-        seconds, losses = [], []
+        seconds, losses, cpu_begun = [], [], time.process_time()
         for _ in range(int(line.removeprefix("run "))):
             begun = time.perf_counter()
             loss = F.cross_entropy(net(images), labels, label_smoothing=smoothing)
@@ -79,7 +79,8 @@ def main():
             optimizer.step()
             losses.append(loss.item())
             seconds.append(time.perf_counter() - begun)
-        print(json.dumps({"seconds": seconds, "losses": losses, "peak_bytes": status_bytes("VmHWM")}), flush=True)
+        print(json.dumps({"seconds": seconds, "cpu_seconds": time.process_time() - cpu_begun, "losses": losses,
+                          "peak_bytes": status_bytes("VmHWM")}), flush=True)
 
 
 if __name__ == "__main__":
