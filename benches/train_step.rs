@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::BufRead;
 use std::time::Instant;
 
-use fastgarden_train::loss::cross_entropy;
+use fastgarden_train::loss::{CrossEntropy, Objective, Targets};
 use fastgarden_train::net::Net;
 use fastgarden_train::net::activation::Activation;
 use fastgarden_train::net::block::BlockSpec;
@@ -100,8 +100,8 @@ struct Training {
     net: XResNet,
     optimizer: Ranger,
     images: Tensor,
-    labels: Tensor,
-    label_smoothing: f64,
+    targets: Targets,
+    objective: CrossEntropy,
     lr: f64,
 }
 
@@ -123,14 +123,15 @@ impl Training {
             net.state().to_channels_last();
         }
         let optimizer = Ranger::ranger(net.state(), RAdamOptions::default(), LookaheadOptions::default());
-        Ok(Self { net, optimizer, images, labels, label_smoothing: system.label_smoothing, lr: system.lr })
+        let objective = CrossEntropy { label_smoothing: system.label_smoothing };
+        Ok(Self { net, optimizer, images, targets: Targets::Classes(labels), objective, lr: system.lr })
     }
 
+    /// What the trainer does with a batch that is on its device; the loss is fetched every time, as in PyTorch.
     fn step(&mut self) -> f64 {
-        let loss = cross_entropy(&self.net.forward(&self.images, true), &self.labels, self.label_smoothing);
-        self.optimizer.zero_grad(self.net.state());
-        loss.backward();
-        self.optimizer.step(self.net.state(), self.lr.into());
+        let loss = self.objective.loss(&self.net.forward(std::slice::from_ref(&self.images), true), &self.targets);
+        let gradient = self.optimizer.flat_mut().backward(&loss, self.net.state());
+        self.optimizer.step_with(gradient, self.lr.into(), None);
         loss.double_value(&[])
     }
 }

@@ -7,6 +7,7 @@ pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
 pub mod loss;
+pub mod lr_range;
 pub mod metric;
 pub mod net;
 pub mod optimizer;

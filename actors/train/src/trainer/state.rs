@@ -335,7 +335,8 @@ fn difference(began: &Opening, now: &Opening) -> Option<&'static str> {
     is_other.iter().find(|(differs, _)| *differs).map(|(_, what)| *what)
 }
 
-fn build(spec: &TrainSpec) -> (XResNet, Box<dyn Optimizer>, Option<Scaler>) {
+/// A run's net, optimiser and, where a stage needs it, scaler, all at their start.
+pub(super) fn build(spec: &TrainSpec) -> (XResNet, Box<dyn Optimizer>, Option<Scaler>) {
     tch::manual_seed(spec.seed as i64);
     let net = XResNet::new(&spec.net, spec.device, tch::Kind::Float);
     if spec.channels_last {
