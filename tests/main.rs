@@ -4,4 +4,5 @@
 mod bench;
 mod common;
 mod data_commands;
+mod lr_find;
 mod train;
