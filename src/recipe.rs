@@ -6,6 +6,8 @@ mod check;
 mod decode;
 mod error;
 mod execution;
+#[cfg(test)]
+mod leaderboard_tests;
 mod library;
 mod located;
 mod net;
@@ -149,6 +151,8 @@ pub struct Stage {
     pub erase: Option<EraseSpec>,
     /// Mixup or cutmix, if any.
     pub mix: Option<MixSpec>,
+    /// Base learning rate of this stage, > 0, in place of the optimiser's.
+    pub lr: Option<f64>,
     /// The learning rate over this stage's steps.
     pub schedule: Schedule,
     /// Whether the optimiser's moments go on from the stage before.

@@ -1,7 +1,7 @@
 //! `[optimizer]` and `stage.schedule`: read, checked and written back.
 //! Not here: what they do (the training crate's `optimizer` and `schedule`).
 
-use fastgarden_train::optimizer::{AdamOptions, LookaheadOptions, RAdamOptions, SgdOptions};
+use fastgarden_train::optimizer::{AdamOptions, LookaheadOptions, MuonOptions, RAdamOptions, SgdOptions};
 use fastgarden_train::schedule::{FINAL_DIVISOR, START_DIVISOR, Schedule};
 use fastgarden_train::trainer::OptimizerSpec;
 
@@ -14,6 +14,8 @@ use super::validate::Checked;
 pub struct Optimizer {
     /// Base learning rate, > 0.
     pub lr: f64,
+    /// Gradients of a larger norm over all parameters are shrunk to it; > 0.
+    pub clip_norm: Option<f64>,
     /// Which optimiser, with its other settings.
     pub spec: OptimizerSpec,
 }
@@ -28,15 +30,17 @@ enum Kind {
     AdamW,
     RAdam,
     Ranger,
+    Muon,
 }
 
 /// Each kind's word and the keys that not all kinds read.
-const KINDS: [(&str, Kind, &[&str]); 5] = [
+const KINDS: [(&str, Kind, &[&str]); 6] = [
     ("sgd", Kind::Sgd, &["momentum", "nesterov"]),
     ("adam", Kind::Adam, &["beta1", "beta2", "eps"]),
     ("adamw", Kind::AdamW, &["beta1", "beta2", "eps"]),
     ("radam", Kind::RAdam, &["beta1", "beta2", "eps"]),
     ("ranger", Kind::Ranger, &["beta1", "beta2", "eps", "lookahead_steps", "lookahead_alpha"]),
+    ("muon", Kind::Muon, &["momentum", "beta1", "beta2", "eps", "aux_lr_factor"]),
 ];
 
 impl Check<'_> {
@@ -44,7 +48,7 @@ impl Check<'_> {
     pub fn optimizer(&self, raw: OptimizerToml) -> Checked<Optimizer> {
         let word = raw.kind.clone();
         let kinds = KINDS.map(|(word, kind, keys)| (word, (word, kind, keys)));
-        let (word, kind, keys) = self.choice("optimizer.kind", word, None, &kinds, &["muon"])?;
+        let (word, kind, keys) = self.choice("optimizer.kind", word, None, &kinds, &[])?;
         let given = [
             ("momentum", raw.momentum.is_some()),
             ("nesterov", raw.nesterov.is_some()),
@@ -53,6 +57,7 @@ impl Check<'_> {
             ("eps", raw.eps.is_some()),
             ("lookahead_steps", raw.lookahead_steps.is_some()),
             ("lookahead_alpha", raw.lookahead_alpha.is_some()),
+            ("aux_lr_factor", raw.aux_lr_factor.is_some()),
         ]
         .map(|(key, is_given)| (key, is_given && !keys.contains(&key)));
         self.foreign("optimizer", word, &given)?;
@@ -65,8 +70,10 @@ impl Check<'_> {
             Kind::AdamW => OptimizerSpec::Adam(self.adam(&raw, AdamOptions::default())?),
             Kind::RAdam => OptimizerSpec::RAdam(self.radam(&raw)?),
             Kind::Ranger => OptimizerSpec::Ranger(self.radam(&raw)?, self.lookahead(&raw)?),
+            Kind::Muon => OptimizerSpec::Muon(self.muon(&raw)?),
         };
-        Ok(Optimizer { lr, spec })
+        let clip_norm = raw.clip_norm.map(|norm| self.number("optimizer.clip_norm", Some(norm), None, &POSITIVE));
+        Ok(Optimizer { lr, clip_norm: clip_norm.transpose()?, spec })
     }
 
     fn sgd(&self, raw: &OptimizerToml) -> Checked<SgdOptions> {
@@ -95,6 +102,19 @@ impl Check<'_> {
             betas: self.betas(raw, usual.betas)?,
             eps: self.number("optimizer.eps", raw.eps, Some(usual.eps), &POSITIVE)?,
             weight_decay: self.weight_decay(raw, usual.weight_decay)?,
+        })
+    }
+
+    fn muon(&self, raw: &OptimizerToml) -> Checked<MuonOptions> {
+        let usual = MuonOptions::default();
+        let factor = ("optimizer.aux_lr_factor", raw.aux_lr_factor, Some(usual.aux_lr_factor));
+        // One decay for filters and everything else that decays.
+        let aux = self.adam(raw, usual.aux)?;
+        Ok(MuonOptions {
+            momentum: self.number("optimizer.momentum", raw.momentum, Some(usual.momentum), &SHARE_BELOW_ONE)?,
+            weight_decay: aux.weight_decay,
+            aux,
+            aux_lr_factor: self.number(factor.0, factor.1, factor.2, &POSITIVE)?,
         })
     }
 
@@ -180,7 +200,13 @@ pub fn lines(optimizer: &Optimizer) -> Vec<String> {
             adam("ranger", betas, eps, weight_decay);
             lines.push(format!("lookahead_steps = {steps}\nlookahead_alpha = {alpha:?}"));
         }
+        OptimizerSpec::Muon(MuonOptions { momentum, weight_decay, aux, aux_lr_factor }) => {
+            adam("muon", aux.betas, aux.eps, weight_decay);
+            lines.push(format!("momentum = {momentum:?}\naux_lr_factor = {aux_lr_factor:?}"));
+        }
     }
+    // Without clipping there is no such key: no number means none.
+    lines.extend(optimizer.clip_norm.map(|norm| format!("clip_norm = {norm:?}")));
     lines
 }
 

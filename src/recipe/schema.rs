@@ -97,6 +97,8 @@ pub struct OptimizerToml {
     pub beta1: Option<f64>,
     pub beta2: Option<f64>,
     pub eps: Option<f64>,
+    pub clip_norm: Option<f64>,
+    pub aux_lr_factor: Option<f64>,
     pub lookahead_steps: Option<i64>,
     pub lookahead_alpha: Option<f64>,
 }
@@ -115,6 +117,7 @@ pub struct StageToml {
     pub batch_augment: Option<String>,
     pub erase: Option<EraseToml>,
     pub mix: Option<MixToml>,
+    pub lr: Option<f64>,
     pub schedule: Option<ScheduleToml>,
     pub optimizer_state: Option<String>,
     pub precision: Option<String>,

@@ -8,7 +8,7 @@ use fastgarden_data::resample::ResamplePath;
 use fastgarden_train::net::xresnet::OUTPUTS_MAX;
 
 use super::augment::Augmentation;
-use super::check::{Check, SHARE_BELOW_ONE};
+use super::check::{Check, POSITIVE, SHARE_BELOW_ONE};
 use super::error::RecipeError;
 use super::located::Node;
 use super::schema::{CheckpointToml, DataToml, EvaluationToml, RecipeToml, StageToml};
@@ -144,6 +144,7 @@ impl Check<'_> {
             batch_augment,
             erase,
             mix,
+            lr: raw.lr.map(|lr| self.number(&key("lr"), Some(lr), None, &POSITIVE)).transpose()?,
             schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
             optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
             precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES, &[])?,

@@ -114,6 +114,7 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         format!("sampler = {{ kind = \"{sampler}\" }}"),
     ]);
     lines.extend(augment::lines(stage));
+    lines.extend(stage.lr.map(|lr| format!("lr = {lr:?}")));
     lines.extend([
         format!("schedule = {}", optimizer::schedule_value(&stage.schedule)),
         format!("optimizer_state = \"{optimizer_state}\""),

@@ -6,11 +6,16 @@
 pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
+pub mod layout;
 pub mod loss;
+pub mod lr_range;
 pub mod metric;
 pub mod net;
 pub mod optimizer;
 pub mod precision;
 pub mod schedule;
 pub mod state;
+#[cfg(test)]
+mod testing;
 pub mod trainer;
+pub mod transfer;

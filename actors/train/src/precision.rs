@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
 use crate::optimizer::{OptimizerStateError, load_handles, save_handles};
-use crate::state::StateDict;
 
 /// Kind of numbers of the forward and backward pass. Weights, norms' statistics, optimiser state and the loss are
 /// float32 throughout.
@@ -65,15 +64,12 @@ impl Scaler {
         loss * self.scale.squeeze()
     }
 
-    /// Divides the gradients of `state` by the scale, moves the scale, and says whether the step is to be made: a
-    /// 0-dimensional bool on the device, false where a gradient was infinite or not a number.
-    pub fn unscale(&mut self, state: &StateDict) -> Tensor {
+    /// Divides all gradients, given in one tensor, by the scale, moves the scale, and says whether the step is to be
+    /// made: a 0-dimensional bool on the device, false where a gradient was infinite or not a number.
+    pub fn unscale(&mut self, gradient: &mut Tensor) -> Tensor {
         let _guard = tch::no_grad_guard();
         let mut overflowed = self.scale.zeros_like();
-        let inverse = self.scale.reciprocal();
-        for mut gradient in state.parameters().map(|entry| entry.tensor.grad()).filter(Tensor::defined) {
-            gradient.internal_amp_non_finite_check_and_unscale(&mut overflowed, &inverse);
-        }
+        gradient.internal_amp_non_finite_check_and_unscale(&mut overflowed, &self.scale.reciprocal());
         let _ = self.scale.internal_amp_update_scale_(&self.good_steps, &overflowed, GROWTH, BACKOFF, GOOD_STEPS);
         overflowed.eq(0.0).squeeze()
     }
@@ -98,6 +94,7 @@ impl Scaler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::StateDict;
 
     fn one_parameter() -> StateDict {
         let one = Tensor::ones([2], (Kind::Float, Device::Cpu));
@@ -108,7 +105,7 @@ mod tests {
     fn pass(scaler: &mut Scaler, state: &StateDict, slope: f64) -> (bool, f64) {
         state.entries()[0].tensor.shallow_clone().zero_grad();
         scaler.scaled(&(state.entries()[0].tensor.sum(Kind::Float) * slope)).backward();
-        let applied = scaler.unscale(state);
+        let applied = scaler.unscale(&mut state.entries()[0].tensor.grad());
         assert_eq!(applied.kind(), Kind::Bool);
         (applied.int64_value(&[]) == 1, scaler.scale.double_value(&[0]))
     }

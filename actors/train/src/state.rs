@@ -29,6 +29,8 @@ pub struct Entry {
     pub role: Role,
     /// Whether weight decay applies: false for the parameters of normalisation layers, for biases and for buffers.
     pub decay: bool,
+    /// Of a convolution's filters, `[out, in/groups, k, k]`: how many groups they fall into. `None` of everything else.
+    pub filter_groups: Option<i64>,
 }
 
 impl Entry {
@@ -60,6 +62,11 @@ impl StateDict {
         builder.finish()
     }
 
+    fn of_entries(entries: Vec<Entry>) -> Self {
+        let position = entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
+        Self { entries, position }
+    }
+
     /// Every parameter and buffer, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -73,6 +80,11 @@ impl StateDict {
     /// The entry of this key.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.position.get(key).map(|&index| &self.entries[index])
+    }
+
+    /// Kind of the parameters.
+    pub fn kind(&self) -> Kind {
+        self.parameters().next().map_or(Kind::Float, |entry| entry.tensor.kind())
     }
 
     /// Number of trained values.
@@ -150,6 +162,13 @@ impl StateBuilder {
         self.register(name, tensor, Role::Parameter, decay)
     }
 
+    /// Registers the filters of a convolution, which decay.
+    pub fn filters(&mut self, name: &str, initial: &Tensor, groups: i64) -> Tensor {
+        let tensor = self.parameter(name, initial, true);
+        self.entries.last_mut().expect("registered just now").filter_groups = Some(groups);
+        tensor
+    }
+
     /// Registers a tensor that the forward pass updates and returns the layer's handle to it.
     pub fn buffer(&mut self, name: &str, initial: &Tensor) -> Tensor {
         let tensor = self.constant(initial);
@@ -171,14 +190,13 @@ impl StateBuilder {
 
     /// The finished registry.
     pub fn finish(self) -> StateDict {
-        let position = self.entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
-        StateDict { entries: self.entries, position }
+        StateDict::of_entries(self.entries)
     }
 
     fn register(&mut self, name: &str, tensor: Tensor, role: Role, decay: bool) -> Tensor {
         let key = format!("{}{name}", self.prefix);
         debug_assert!(self.entries.iter().all(|entry| entry.key != key), "state key {key} registered twice");
-        self.entries.push(Entry { key, tensor: tensor.shallow_clone(), role, decay });
+        self.entries.push(Entry { key, tensor: tensor.shallow_clone(), role, decay, filter_groups: None });
         tensor
     }
 }

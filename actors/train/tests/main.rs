@@ -10,3 +10,4 @@ mod golden_nets;
 mod golden_optimizers;
 mod golden_schedules;
 mod guide;
+mod layouts;

@@ -1,5 +1,6 @@
 //! What a checkpoint promises: exact return, no damage unseen, no other net, no half-written folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,16 +13,16 @@ use crate::loss::{Targets, cross_entropy};
 use crate::net::Net;
 use crate::net::stem::StemSpec;
 use crate::net::xresnet::{XResNet, XResNetSpec};
-use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdamOptions, Ranger, Sgd, SgdOptions};
+use crate::optimizer::{
+    Adam, AdamOptions, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdamOptions, Ranger, Sgd, SgdOptions,
+};
 use crate::state::StateDict;
-
-/// libtorch has one generator per process, and tests run side by side.
-static GENERATOR: Mutex<()> = Mutex::new(());
+use crate::testing::generator;
 
 /// A net small enough to train in milliseconds, its initial weights drawn from `seed`, with every kind of buffer that a
 /// net can have: running statistics of norms and deconvolutions, a counter, spectral norm's vectors.
-fn seeded_net(seed: i64, outputs: i64) -> XResNet {
-    let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+fn drawn_net(seed: i64, outputs: i64) -> XResNet {
+    let _guard = generator();
     tch::manual_seed(seed);
     // A net this small is slower on several threads, most of all beside other tests.
     tch::set_num_threads(1);
@@ -29,6 +30,22 @@ fn seeded_net(seed: i64, outputs: i64) -> XResNet {
     let stem = StemSpec { freeze_after: [1, 0, 0], ..StemSpec::new("deconv", [4, 4, 8]) };
     let spec = XResNetSpec { stem, layers: [1; 4], self_attention: Some(0), ..plain };
     XResNet::new(&spec, Device::Cpu, Kind::Float)
+}
+
+/// Initial values of the nets so far, by seed and outputs.
+type Drawn = BTreeMap<(i64, i64), Vec<(String, Tensor)>>;
+static DRAWN: Mutex<Drawn> = Mutex::new(BTreeMap::new());
+
+/// The net drawn first for this seed: always the same, even if another test draws numbers while it is made.
+fn seeded_net(seed: i64, outputs: i64) -> XResNet {
+    let net = drawn_net(seed, outputs);
+    let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = drawn.entry((seed, outputs)).or_insert_with(|| net.state().snapshot());
+    let _guard = tch::no_grad_guard();
+    for (entry, (_, value)) in net.state().entries().iter().zip(first) {
+        entry.tensor.shallow_clone().copy_(value);
+    }
+    net
 }
 
 fn net(outputs: i64) -> XResNet {
@@ -101,7 +118,7 @@ fn continues_bit_for_bit(make: &dyn Fn(&StateDict) -> Box<dyn Optimizer>) {
 
 #[test]
 fn a_seed_gives_one_net() {
-    let hash = |seed| sha256_of_weights(seeded_net(seed, 3).state());
+    let hash = |seed| sha256_of_weights(drawn_net(seed, 3).state());
     assert_eq!(hash(1), hash(1));
     assert_ne!(hash(1), hash(2));
 }
@@ -130,6 +147,11 @@ fn adamw_goes_on_bit_for_bit() {
 fn ranger_goes_on_bit_for_bit_through_a_synchronisation() {
     let (radam, lookahead) = (RAdamOptions::default(), LookaheadOptions { steps: 4, ..LookaheadOptions::default() });
     continues_bit_for_bit(&|state| Box::new(Ranger::ranger(state, radam, lookahead)));
+}
+
+#[test]
+fn muon_goes_on_bit_for_bit() {
+    continues_bit_for_bit(&|state| Box::new(Muon::new(state, MuonOptions::default())));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Conv2d {
         let kernel = spec.kernels[0];
         let shape = [spec.channels_out, spec.channels_in / spec.groups, kernel, kernel];
         Self {
-            weight: state.parameter("weight", &kaiming_normal(&shape), true),
+            weight: state.filters("weight", &kaiming_normal(&shape), spec.groups),
             bias: bias.then(|| state.parameter("bias", &zeros(spec.channels_out), false)),
             stride: spec.stride,
             padding: (kernel - 1) / 2,

@@ -110,9 +110,9 @@ impl FastDeconv {
             let bias = state.parameter("bias", &no_bias, false);
             let length = initial.norm_scalaropt_dim(2, [1, 2, 3], true);
             let length = state.parameter("weight_g", &length, true);
-            (Weight::Normed { length, direction: state.parameter("weight_v", &initial, true) }, bias)
+            (Weight::Normed { length, direction: state.filters("weight_v", &initial, spec.groups) }, bias)
         } else {
-            let weight = Weight::Plain(state.parameter("weight", &initial, true));
+            let weight = Weight::Plain(state.filters("weight", &initial, spec.groups));
             (weight, state.parameter("bias", &no_bias, false))
         };
         let identity = Tensor::eye(features, (Kind::Float, Device::Cpu));
@@ -248,14 +248,17 @@ impl Layer for DeconvLayer {
 mod tests {
     use super::*;
     use crate::state::StateDict;
+    use crate::testing::generator;
 
     fn build(spec: &DeconvSpec) -> (FastDeconv, StateDict) {
+        let _guard = generator();
         let mut state = StateBuilder::new(Device::Cpu, Kind::Double);
         let layer = FastDeconv::new(&mut state, spec);
         (layer, state.finish())
     }
 
     fn images(channels: i64) -> Tensor {
+        let _guard = generator();
         Tensor::rand([3, channels, 11, 14], (Kind::Double, Device::Cpu))
     }
 

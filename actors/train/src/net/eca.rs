@@ -54,6 +54,7 @@ mod tests {
 
     #[test]
     fn each_channel_is_scaled_by_its_neighbours_means() {
+        let _generator = crate::testing::generator();
         let mut state = StateBuilder::new(Device::Cpu, Kind::Double);
         let eca = Eca::new(&mut state, 16);
         let state = state.finish();

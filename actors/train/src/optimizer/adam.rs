@@ -1,8 +1,13 @@
 //! Adam (Kingma & Ba 2014) and AdamW (Loshchilov & Hutter 2017), as torch.optim does them: no amsgrad.
 
-use tch::Tensor;
+use std::collections::HashMap;
 
-use super::{Due, Groups, Held, Moments, Optimizer, Rates, scalar_like};
+use tch::{Kind, Tensor};
+
+use super::flat::{Flat, Layout};
+use super::masked::Factor;
+use super::moments::Moments;
+use super::{Expected, Optimizer, Rates, decay_apart, decay_into};
 use crate::state::StateDict;
 
 /// Settings of [`Adam`]. The defaults are AdamW's.
@@ -27,47 +32,81 @@ impl Default for AdamOptions {
 
 /// p *= 1 − lr·wd (or g += wd·p); m ← g by 1 − β₁; v ← g² by 1 − β₂; p −= lr·m̂ / (√v̂ + ε), hats being bias-corrected.
 pub struct Adam {
+    flat: Flat,
+    rule: AdamRule,
+}
+
+/// The same for one part of a flat tensor.
+pub(super) struct AdamRule {
+    part: usize,
     options: AdamOptions,
-    groups: Groups,
     moments: Moments,
 }
 
 impl Adam {
     /// An optimiser for the parameters of `state`, before its first step.
     pub fn new(state: &StateDict, options: AdamOptions) -> Self {
-        Self { options, groups: Groups::of(state), moments: Moments::zeros(state) }
+        Self { flat: Flat::new(state, 1, |_| 0), rule: AdamRule::new(0, options, state.kind()) }
+    }
+}
+
+impl AdamRule {
+    pub fn new(part: usize, options: AdamOptions, kind: Kind) -> Self {
+        Self { part, options, moments: Moments::new(part, kind) }
+    }
+
+    /// A step of the part with its gradient.
+    pub fn step(&mut self, layout: &Layout, gradient: &mut Tensor, rates: Rates, applied: Option<&Tensor>) {
+        let AdamOptions { betas: (beta1, beta2), eps, weight_decay, coupled_decay } = self.options;
+        let betas = (rates.momentum.unwrap_or(beta1), beta2);
+        let part = &layout.parts[self.part];
+        if coupled_decay {
+            decay_into(gradient, part, weight_decay, applied);
+        } else {
+            decay_apart(part, rates.lr, weight_decay, applied);
+        }
+        let corrections = self.moments.count(betas, applied);
+        self.moments.update(layout, gradient, betas, applied);
+        let length = Factor::applied(-rates.lr, 0.0, applied).over(&corrections.mean);
+        self.moments.walk(layout, gradient, (&corrections.mean_square, eps), &length, None);
+    }
+
+    pub fn save(&self, flat: &Flat) -> Vec<(String, Tensor)> {
+        self.moments.save(flat)
+    }
+
+    pub fn expected(&self, flat: &Flat) -> Vec<Expected> {
+        self.moments.expected(flat)
+    }
+
+    pub fn restore(&mut self, flat: &Flat, saved: &HashMap<String, Tensor>) {
+        self.moments.restore(flat, saved);
     }
 }
 
 impl Optimizer for Adam {
-    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
+    fn flat(&self) -> &Flat {
+        &self.flat
+    }
+
+    fn flat_mut(&mut self) -> &mut Flat {
+        &mut self.flat
+    }
+
+    fn step_flat(&mut self, mut gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
-        let held = Held::new(applied, state, self.moments.moment_handles());
-        let AdamOptions { betas: (beta1, beta2), eps, weight_decay, coupled_decay } = self.options;
-        let betas = (rates.momentum.unwrap_or(beta1), beta2);
-        let (_, correction1, correction2) = self.moments.count(betas, applied);
-        for Due { index, mut parameter, mut gradient, group } in self.groups.due(state) {
-            let lr = rates.lr * group.lr_factor;
-            if group.decay && weight_decay != 0.0 {
-                if coupled_decay {
-                    gradient = gradient.addcmul(&parameter, &scalar_like(weight_decay, &parameter));
-                } else {
-                    let _ = parameter.g_mul_scalar_(1.0 - lr * weight_decay);
-                }
-            }
-            let (mean, mean_square) = self.moments.update(index, &gradient, betas);
-            let mut denominator = mean_square.sqrt();
-            let _ = denominator.g_div_(&correction2.sqrt()).g_add_scalar_(eps);
-            let _ = parameter.addcdiv_(&(mean * (-lr / &correction1)), &denominator);
-        }
-        held.decide();
+        self.rule.step(self.flat.layout(), &mut gradient, rates, applied);
     }
 
-    fn set_groups(&mut self, groups: Groups) {
-        self.groups = groups;
+    fn save(&self) -> Vec<(String, Tensor)> {
+        self.rule.save(&self.flat)
     }
 
-    fn handles(&self) -> Vec<(String, Tensor)> {
-        self.moments.handles()
+    fn expected(&self) -> Vec<Expected> {
+        self.rule.expected(&self.flat)
+    }
+
+    fn restore(&mut self, saved: &HashMap<String, Tensor>) {
+        self.rule.restore(&self.flat, saved);
     }
 }

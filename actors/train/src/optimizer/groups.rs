@@ -1,9 +1,7 @@
 //! Which parameters decay and which learn faster or slower than the rest.
 //! Not here: which parameters a layer declares as not decaying (the net's own registry says so).
 
-use tch::Tensor;
-
-use crate::state::{Entry, Role, StateDict};
+use crate::state::{Entry, StateDict};
 
 /// How the parameters of one group are stepped.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,21 +12,9 @@ pub struct Group {
     pub decay: bool,
 }
 
-/// The group of each parameter, in the order of the state.
+/// The group of each parameter by its key, in the order of the state.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Groups(Vec<Group>);
-
-/// A parameter with a gradient.
-pub(super) struct Due {
-    /// Position among the parameters.
-    pub index: usize,
-    /// A handle to it.
-    pub parameter: Tensor,
-    /// Its gradient.
-    pub gradient: Tensor,
-    /// How it is stepped.
-    pub group: Group,
-}
+pub struct Groups(Vec<(String, Group)>);
 
 impl Groups {
     /// The usual ones: one rate for all, no decay of norms and biases.
@@ -38,16 +24,11 @@ impl Groups {
 
     /// Groups as `group` says for each parameter.
     pub fn by(state: &StateDict, group: impl Fn(&Entry) -> Group) -> Self {
-        Self(state.parameters().map(group).collect())
+        Self(state.parameters().map(|entry| (entry.key.clone(), group(entry))).collect())
     }
 
-    /// Parameters of `state` with a gradient.
-    pub(super) fn due<'a>(&'a self, state: &'a StateDict) -> impl Iterator<Item = Due> + 'a {
-        let parameters = state.entries().iter().filter(|entry| entry.role == Role::Parameter);
-        assert_eq!(parameters.clone().count(), self.0.len(), "an optimiser steps the net that it was made for");
-        parameters.zip(&self.0).enumerate().filter_map(|(index, (entry, &group))| {
-            let gradient = entry.tensor.grad();
-            gradient.defined().then(|| Due { index, parameter: entry.tensor.shallow_clone(), gradient, group })
-        })
+    /// The group of the parameter at this position.
+    pub(super) fn at(&self, index: usize) -> Group {
+        self.0[index].1
     }
 }

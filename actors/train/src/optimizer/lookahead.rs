@@ -1,10 +1,14 @@
 //! Lookahead (Zhang et al. 2019, arXiv 1907.08610) around any optimiser, and Ranger, which is Lookahead around RAdam; both
 //! as fastai does them. Evaluation uses the fast weights, which are the net's own.
 
+use std::collections::HashMap;
+
 use tch::Tensor;
 
-use super::applied::{Count, Gate};
-use super::{Groups, Optimizer, RAdam, RAdamOptions, Rates, Slots};
+use super::flat::Flat;
+use super::masked::{Count, Factor};
+use super::slots::{Fresh, Slots};
+use super::{Expected, Optimizer, RAdam, RAdamOptions, Rates};
 use crate::state::StateDict;
 
 /// Settings of [`Lookahead`].
@@ -49,33 +53,66 @@ const COUNT: &str = "lookahead_step";
 impl<O: Optimizer> Lookahead<O> {
     /// Lookahead around `inner`, which was made for the same state.
     pub fn new(state: &StateDict, inner: O, options: LookaheadOptions) -> Self {
-        // Zeros until the first step, so that weights loaded after this are what it starts from.
-        Self { options, inner, slow: Slots::zeros(SLOW, state), count: Count::zero() }
+        Self { options, inner, slow: Slots::new(SLOW, None, Fresh::Parameters, state.kind()), count: Count::Known(0) }
     }
 }
 
 impl<O: Optimizer> Optimizer for Lookahead<O> {
-    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
+    fn flat(&self) -> &Flat {
+        self.inner.flat()
+    }
+
+    fn flat_mut(&mut self) -> &mut Flat {
+        self.inner.flat_mut()
+    }
+
+    fn step_flat(&mut self, gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
-        let count = self.count.advance(applied);
-        let is_first = Gate::new(&count.eq(1.0), applied);
-        for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
-            is_first.set(slow, |_| entry.tensor.shallow_clone());
-        }
-        self.inner.step_if(state, rates, applied);
-        let is_due = Gate::new(&count.remainder(self.options.steps).eq(0.0), applied);
-        for (entry, (_, slow)) in state.parameters().zip(&mut self.slow.slots) {
-            is_due.set(slow, |slow| slow.lerp(&entry.tensor, self.options.alpha));
-            is_due.set(&mut entry.tensor.shallow_clone(), |_| slow.shallow_clone());
+        let layout = self.inner.flat().layout();
+        // Laid out before the step: the first time they are the weights before it.
+        let mut slow = self.slow.values(layout);
+        let mut fast = layout.values.shallow_clone();
+        self.inner.step_flat(gradient, rates, applied);
+        self.count.up(applied);
+        match (&self.count, applied) {
+            (Count::Known(count), _) => {
+                if count % self.options.steps == 0 {
+                    let _ = slow.lerp_(&fast, self.options.alpha);
+                    fast.copy_(&slow);
+                }
+            }
+            (Count::OnDevice(count), applied) => {
+                let mut is_due = count.remainder(self.options.steps as f64).eq(0.0);
+                if let Some(applied) = applied {
+                    is_due = is_due.logical_and(applied);
+                }
+                Factor::applied(self.options.alpha, 0.0, Some(&is_due)).lerp(&mut slow, &fast);
+                let _ = slow.where_self_out(&fast, &is_due, &fast);
+            }
         }
     }
 
-    fn set_groups(&mut self, groups: Groups) {
-        self.inner.set_groups(groups);
+    fn save(&self) -> Vec<(String, Tensor)> {
+        let mut saved = self.inner.save();
+        saved.extend(self.slow.save(self.flat()));
+        saved.push((COUNT.to_owned(), self.count.save()));
+        saved
     }
 
-    fn handles(&self) -> Vec<(String, Tensor)> {
-        let own = self.slow.handles().chain([(COUNT.to_owned(), self.count.handle())]);
-        self.inner.handles().into_iter().chain(own).collect()
+    fn expected(&self) -> Vec<Expected> {
+        let mut expected = self.inner.expected();
+        expected.extend(self.slow.expected(self.flat()));
+        expected.push(Expected::count(COUNT));
+        expected
+    }
+
+    fn restore(&mut self, saved: &HashMap<String, Tensor>) {
+        self.inner.restore(saved);
+        self.count = Count::load(&saved[COUNT]);
+        self.slow.reset();
+        // Before the first step there were none yet.
+        if self.count.read() > 0 {
+            self.slow.restore(self.inner.flat(), saved);
+        }
     }
 }

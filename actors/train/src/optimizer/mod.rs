@@ -4,24 +4,32 @@
 //! step.
 
 mod adam;
-mod applied;
+mod clip;
+mod flat;
 mod groups;
 mod lookahead;
+mod masked;
 mod moments;
+mod muon;
 mod radam;
 mod sgd;
+mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use thiserror::Error;
 
 pub use adam::{Adam, AdamOptions};
-use applied::{Count, Held};
-use groups::Due;
+pub use clip::clip_gradient;
+pub use flat::Flat;
+use flat::Part;
 pub use groups::{Group, Groups};
 pub use lookahead::{Lookahead, LookaheadOptions, Ranger};
-use moments::Moments;
+use masked::Factor;
+pub use muon::{Muon, MuonOptions};
 pub use radam::{RAdam, RAdamOptions};
 pub use sgd::{Sgd, SgdOptions};
 
@@ -44,21 +52,44 @@ impl From<f64> for Rates {
 
 /// An optimiser made for one net's state.
 pub trait Optimizer: Send {
+    /// The parameters in one tensor.
+    fn flat(&self) -> &Flat;
+
+    /// The same, to gather gradients with: [`Flat::backward`], [`Flat::collect`].
+    fn flat_mut(&mut self) -> &mut Flat;
+
+    /// One step at these rates with the gradients that were gathered last, which it uses up. If `applied`, a
+    /// 0-dimensional truth value on their device, is false, they may be infinite or not numbers at all.
+    fn step_flat(&mut self, gradient: Tensor, rates: Rates, applied: Option<&Tensor>);
+
+    /// One step at these rates with gradients from [`Flat::backward`]. Where `applied` is false, parameters and
+    /// optimiser state stay as they are; the host doesn't wait to know.
+    fn step_with(&mut self, mut gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
+        if let Some(applied) = applied {
+            let _guard = tch::no_grad_guard();
+            let _ = gradient.masked_fill_(&applied.logical_not(), 0.0);
+        }
+        self.step_flat(gradient, rates, applied);
+    }
+
     /// One step at these rates with the gradients that are there; a parameter without a gradient stays as it is.
     ///
     /// # Panics
-    /// If `state` is not the one that the optimiser was made for.
+    /// If `state` is not the one that the optimiser was made for, or if it has no gradients at all.
     fn step(&mut self, state: &StateDict, rates: Rates) {
         self.step_if(state, rates, None);
     }
 
-    /// [`step`](Self::step), unless there is an `applied`, a 0-dimensional bool on the device, and it is false: then
-    /// parameters and the whole optimiser state stay bit for bit as they are, counters included, whatever the gradients
-    /// hold. Nothing waits for the device to know which.
-    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>);
+    /// The same, as [`step_with`](Self::step_with) with `applied`.
+    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
+        let gradient = self.flat_mut().collect(state);
+        self.step_with(gradient, rates, applied);
+    }
 
     /// Steps in other groups than the usual [`Groups::of`]. They are settings, no part of what is saved.
-    fn set_groups(&mut self, groups: Groups);
+    fn set_groups(&mut self, groups: Groups) {
+        self.flat_mut().set_groups(groups);
+    }
 
     /// Sets the gradients to zero, ready for the next backward pass.
     fn zero_grad(&self, state: &StateDict) {
@@ -68,17 +99,38 @@ pub trait Optimizer: Send {
         }
     }
 
-    /// Handles to the whole optimiser state, in a fixed order under fixed names.
-    fn handles(&self) -> Vec<(String, Tensor)>;
+    /// Copies of the whole optimiser state on the CPU, in a fixed order under fixed names.
+    fn save(&self) -> Vec<(String, Tensor)>;
 
-    /// Copies of the whole optimiser state on the CPU.
-    fn save(&self) -> Vec<(String, Tensor)> {
-        save_handles(self.handles().into_iter())
-    }
+    /// What [`Optimizer::save`] gives, without the values.
+    fn expected(&self) -> Vec<Expected>;
+
+    /// Puts back a state that has all that is expected.
+    fn restore(&mut self, saved: &HashMap<String, Tensor>);
 
     /// Puts back what [`Optimizer::save`] gave. Nothing is changed unless names, shapes and kinds all match.
-    fn load(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-        load_handles(self.handles(), tensors)
+    fn load(&mut self, saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+        check(&self.expected(), saved)?;
+        self.restore(saved);
+        Ok(())
+    }
+}
+
+/// A tensor of an optimiser's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<i64>,
+    /// Its kind.
+    pub kind: Kind,
+}
+
+impl Expected {
+    /// A counter.
+    fn count(name: &str) -> Self {
+        Self { name: name.to_owned(), shape: Vec::new(), kind: Kind::Int64 }
     }
 }
 
@@ -103,31 +155,7 @@ pub enum OptimizerStateError {
     },
 }
 
-/// One tensor per parameter, in the order of the state and in its layout.
-struct Slots {
-    name: &'static str,
-    slots: Vec<(String, Tensor)>,
-}
-
-impl Slots {
-    /// Zeros for every parameter of `state`, saved as `<name>/<key>`.
-    fn zeros(name: &'static str, state: &StateDict) -> Self {
-        let _guard = tch::no_grad_guard();
-        let slots = state.parameters().map(|entry| (entry.key.clone(), entry.tensor.detach().zeros_like()));
-        Self { name, slots: slots.collect() }
-    }
-
-    fn handles(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.slots.iter().map(|(key, tensor)| (format!("{}/{key}", self.name), tensor.shallow_clone()))
-    }
-}
-
-/// A 0-dimensional tensor of `like`'s device and kind: lets `addcmul` do multiply-and-add in one pass, where tch gives
-/// the scalar forms no factor.
-fn scalar_like(value: f64, like: &Tensor) -> Tensor {
-    Tensor::from(value).to_kind(like.kind()).to_device(like.device())
-}
-
+/// Copies on the CPU.
 pub(crate) fn save_handles(handles: impl Iterator<Item = (String, Tensor)>) -> Vec<(String, Tensor)> {
     handles.map(|(name, tensor)| (name, cpu_copy(&tensor))).collect()
 }
@@ -137,160 +165,48 @@ pub(crate) fn load_handles(
     handles: Vec<(String, Tensor)>,
     saved: &HashMap<String, Tensor>,
 ) -> Result<(), OptimizerStateError> {
-    check_handles(&handles, saved)?;
-    copy_handles(handles, saved);
+    let of =
+        |(name, tensor): &(String, Tensor)| Expected { name: name.clone(), shape: tensor.size(), kind: tensor.kind() };
+    check(&handles.iter().map(of).collect::<Vec<_>>(), saved)?;
+    let _guard = tch::no_grad_guard();
+    for (name, mut tensor) in handles {
+        tensor.copy_(&saved[&name]);
+    }
     Ok(())
 }
 
-/// Whether both hold the same names, shapes and kinds.
-fn check_handles(handles: &[(String, Tensor)], saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
-    let describe = |tensor: &Tensor| format!("{:?} {:?}", tensor.size(), tensor.kind());
-    for (name, tensor) in handles {
+/// Whether `saved` holds exactly what is expected.
+fn check(expected: &[Expected], saved: &HashMap<String, Tensor>) -> Result<(), OptimizerStateError> {
+    for Expected { name, shape, kind } in expected {
         let found = saved.get(name).ok_or_else(|| OptimizerStateError::Missing(name.clone()))?;
-        if found.size() != tensor.size() || found.kind() != tensor.kind() {
-            let (expected, found) = (describe(tensor), describe(found));
+        if found.size() != *shape || found.kind() != *kind {
+            let (expected, found) = (format!("{shape:?} {kind:?}"), format!("{:?} {:?}", found.size(), found.kind()));
             return Err(OptimizerStateError::Different { name: name.clone(), expected, found });
         }
     }
-    if saved.len() != handles.len() {
-        let extra = saved.keys().filter(|name| handles.iter().all(|(known, _)| known != *name)).min();
+    if saved.len() != expected.len() {
+        let extra = saved.keys().filter(|name| expected.iter().all(|known| known.name != **name)).min();
         return Err(OptimizerStateError::Unexpected(extra.cloned().unwrap_or_default()));
     }
     Ok(())
 }
 
-/// Copies `saved` into `handles`, which fit.
-fn copy_handles(handles: Vec<(String, Tensor)>, saved: &HashMap<String, Tensor>) {
-    let _guard = tch::no_grad_guard();
-    for (name, mut tensor) in handles {
-        tensor.copy_(&saved[&name]);
+/// p *= 1 − lr·wd, where decay applies.
+fn decay_apart(part: &Part, lr: f64, weight_decay: f64, applied: Option<&Tensor>) {
+    if weight_decay != 0.0 {
+        for run in &part.decaying {
+            let keep = Factor::applied(1.0 - lr * run.lr_factor * weight_decay, 1.0, applied);
+            keep.multiply(&mut run.values.shallow_clone());
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use tch::Kind;
-
-    use super::*;
-
-    /// A state of two equal parameters, of which only the first decays.
-    fn pair() -> StateDict {
-        let ones = || Tensor::ones([2], (Kind::Double, tch::Device::Cpu));
-        let parameters = [("weight".to_owned(), ones(), true), ("bias".to_owned(), ones(), false)];
-        StateDict::of_parameters(parameters, tch::Device::Cpu, Kind::Double)
-    }
-
-    fn value(state: &StateDict, index: usize) -> f64 {
-        state.entries()[index].tensor.double_value(&[0])
-    }
-
-    type Maker = fn(&StateDict) -> Box<dyn Optimizer>;
-
-    /// Each optimiser, with strong decay.
-    fn makers() -> [Maker; 4] {
-        [
-            |state| Box::new(Sgd::new(state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() })),
-            |state| Box::new(Adam::new(state, AdamOptions { weight_decay: 0.5, ..AdamOptions::default() })),
-            |state| Box::new(RAdam::new(state, RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() })),
-            |state| {
-                let options = RAdamOptions { weight_decay: 0.5, ..RAdamOptions::default() };
-                Box::new(Ranger::ranger(state, options, LookaheadOptions::default()))
-            },
-        ]
-    }
-
-    #[test]
-    fn decay_spares_norms_and_biases() {
-        for make in makers() {
-            let state = pair();
-            let mut optimizer = make(&state);
-            for entry in state.entries() {
-                (entry.tensor.sum(Kind::Double) * 0.0).backward();
-            }
-            optimizer.step(&state, 0.1.into());
-            assert!((value(&state, 0) - 0.95).abs() < 1e-12, "{}", value(&state, 0));
-            assert_eq!(value(&state, 1), 1.0);
+/// g += wd·p, where decay applies.
+fn decay_into(gradient: &Tensor, part: &Part, weight_decay: f64, applied: Option<&Tensor>) {
+    if weight_decay != 0.0 {
+        let weight_decay = Factor::applied(weight_decay, 0.0, applied).like(gradient);
+        for run in &part.decaying {
+            let _ = run.of(gradient).addcmul_(&run.values, &weight_decay);
         }
-    }
-
-    #[test]
-    fn a_group_has_a_rate_of_its_own() {
-        let state = pair();
-        let mut optimizer = Sgd::new(&state, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() });
-        let of = |key: &str| if key == "bias" { 3.0 } else { 0.5 };
-        optimizer.set_groups(Groups::by(&state, |entry| Group { lr_factor: of(&entry.key), decay: false }));
-        for entry in state.entries() {
-            entry.tensor.sum(Kind::Double).backward();
-        }
-        optimizer.step(&state, 0.1.into());
-        assert!((value(&state, 0) - 0.95).abs() < 1e-12 && (value(&state, 1) - 0.7).abs() < 1e-12);
-    }
-
-    #[test]
-    fn lookahead_refuses_state_of_another_optimiser_and_changes_nothing() {
-        let state = pair();
-        let mut ranger = Ranger::ranger(&state, RAdamOptions::default(), LookaheadOptions::default());
-        let before = ranger.save();
-        let mut saved: HashMap<_, _> = before.iter().map(|(name, tensor)| (name.clone(), tensor + 1)).collect();
-        saved.remove("lookahead_step");
-        assert_eq!(ranger.load(&saved), Err(OptimizerStateError::Missing("lookahead_step".to_owned())));
-        let radam = RAdam::new(&state, RAdamOptions::default());
-        assert!(ranger.load(&radam.save().into_iter().collect()).is_err());
-        for ((name, now), (_, then)) in ranger.save().iter().zip(&before) {
-            assert!(now.equal(then), "{name}");
-        }
-    }
-
-    /// Steps with gradients of all parameters that are `slopes`; a step whose slope is not finite is not to be made.
-    fn steps_if(optimizer: &mut dyn Optimizer, state: &StateDict, slopes: &[f64]) {
-        for &slope in slopes {
-            optimizer.zero_grad(state);
-            for entry in state.entries() {
-                (entry.tensor.square().sum(Kind::Double) * slope).backward();
-            }
-            optimizer.step_if(state, 0.1.into(), Some(&Tensor::from(slope.is_finite())));
-        }
-    }
-
-    #[test]
-    fn a_step_that_is_not_made_leaves_everything_as_it_is() {
-        let slopes: Vec<f64> = (1..15).map(|step| f64::from(step * step % 7) - 2.5).collect();
-        let skipped = [f64::INFINITY, f64::NAN];
-        for make in makers() {
-            let (plain, masked, interrupted) = (pair(), pair(), pair());
-            let mut optimizers = [&plain, &masked, &interrupted].map(make);
-            for &slope in &slopes {
-                optimizers[0].zero_grad(&plain);
-                for entry in plain.entries() {
-                    (entry.tensor.square().sum(Kind::Double) * slope).backward();
-                }
-                optimizers[0].step(&plain, 0.1.into());
-            }
-            steps_if(&mut *optimizers[1], &masked, &slopes);
-            // First of all, in mid-cycle of Lookahead, and where a synchronisation would be due.
-            for part in [&skipped[..], &slopes[..3], &skipped, &slopes[3..5], &skipped, &slopes[5..], &skipped] {
-                let before = (interrupted.snapshot(), optimizers[2].save());
-                steps_if(&mut *optimizers[2], &interrupted, part);
-                if part == skipped {
-                    assert!(before == (interrupted.snapshot(), optimizers[2].save()));
-                }
-            }
-            for (state, optimizer) in [(&masked, &optimizers[1]), (&interrupted, &optimizers[2])] {
-                assert_eq!(state.snapshot(), plain.snapshot());
-                assert_eq!(optimizer.save(), optimizers[0].save());
-            }
-        }
-    }
-
-    #[test]
-    fn a_parameter_without_a_gradient_stays_and_a_step_leaves_gradients_on() {
-        let state = pair();
-        let mut optimizer = Sgd::new(&state, SgdOptions::default());
-        state.entries()[0].tensor.sum(Kind::Double).backward();
-        optimizer.step(&state, 0.1.into());
-        assert_eq!((value(&state, 0), value(&state, 1)), (0.9, 1.0));
-        assert!((&state.entries()[0].tensor * 2.0).requires_grad());
-        optimizer.zero_grad(&state);
-        assert_eq!(state.entries()[0].tensor.grad().double_value(&[0]), 0.0);
     }
 }

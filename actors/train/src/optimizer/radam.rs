@@ -1,9 +1,14 @@
 //! Rectified Adam (Liu et al. 2019, arXiv 1908.03265) as fastai does it: ε is added after the bias correction, decay is
 //! decoupled. Not torch.optim's, which differs in both.
 
+use std::collections::HashMap;
+
 use tch::Tensor;
 
-use super::{Due, Groups, Held, Moments, Optimizer, Rates};
+use super::flat::Flat;
+use super::masked::{Count, Factor};
+use super::moments::Moments;
+use super::{Expected, Optimizer, Rates, decay_apart};
 use crate::state::StateDict;
 
 /// Settings of [`RAdam`]. The defaults are those of fastai's `ranger`.
@@ -30,66 +35,87 @@ const TRUSTED_SAMPLES: f64 = 5.0;
 /// trusted yet.
 pub struct RAdam {
     options: RAdamOptions,
-    groups: Groups,
+    flat: Flat,
     moments: Moments,
 }
 
 impl RAdam {
     /// An optimiser for the parameters of `state`, before its first step.
     pub fn new(state: &StateDict, options: RAdamOptions) -> Self {
-        Self { options, groups: Groups::of(state), moments: Moments::zeros(state) }
+        Self { options, flat: Flat::new(state, 1, |_| 0), moments: Moments::new(0, state.kind()) }
     }
 }
 
-/// Of step t, a 0-dimensional float64: whether its size is adapted (with fastai's β₂ = 0.99 from the sixth on), a bool,
-/// and the factor of an adapted step, otherwise 1.
-fn rectification(beta2: f64, t: &Tensor) -> (Tensor, Tensor) {
-    let power = Tensor::pow_scalar(beta2, t);
-    let at_infinity = 2.0 / (1.0 - beta2) - 1.0;
-    let samples: Tensor = at_infinity - t * 2.0 * &power / (1.0 - &power);
-    let is_adapted = samples.gt(TRUSTED_SAMPLES);
+/// Effective samples in the end.
+fn samples_at_infinity(beta2: f64) -> f64 {
+    2.0 / (1.0 - beta2) - 1.0
+}
+
+/// The factor of an adapted step, or `None` while steps are not adapted (with fastai's β₂ = 0.99: the first five).
+fn rectification(beta2: f64, step: i64) -> Option<f64> {
+    let (t, power) = (step as f64, beta2.powf(step as f64));
+    let at_infinity = samples_at_infinity(beta2);
+    let samples = at_infinity - 2.0 * t * power / (1.0 - power);
+    (samples > TRUSTED_SAMPLES).then(|| {
+        let of = |samples: f64| (samples - 4.0) * (samples - 2.0) / samples;
+        (of(samples) / of(at_infinity)).sqrt()
+    })
+}
+
+/// The same for a counter on the device: the factor (1 where steps are not adapted), and whether they are not.
+fn rectification_on_device(beta2: f64, step: &Tensor) -> (Tensor, Tensor) {
+    let step = step.clamp_min(1.0);
+    let power = Tensor::pow_scalar(beta2, &step);
+    let at_infinity = samples_at_infinity(beta2);
+    let samples: Tensor = at_infinity - 2.0 * step * &power / (1.0 - power);
+    let is_plain = samples.le(TRUSTED_SAMPLES);
     let of_infinity = (at_infinity - 4.0) * (at_infinity - 2.0) / at_infinity;
-    let factor = ((&samples - 4.0) * (&samples - 2.0) / &samples / of_infinity).sqrt();
-    (is_adapted.shallow_clone(), factor.where_self(&is_adapted, &factor.ones_like()))
+    let squared = (&samples - 4.0) * (&samples - 2.0) / samples / of_infinity;
+    (squared.sqrt().masked_fill(&is_plain, 1.0), is_plain)
 }
 
 impl Optimizer for RAdam {
-    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
+    fn flat(&self) -> &Flat {
+        &self.flat
+    }
+
+    fn flat_mut(&mut self) -> &mut Flat {
+        &mut self.flat
+    }
+
+    fn step_flat(&mut self, mut gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
-        let held = Held::new(applied, state, self.moments.moment_handles());
+        let layout = self.flat.layout();
         let RAdamOptions { betas: (beta1, beta2), eps, weight_decay } = self.options;
         let betas = (rates.momentum.unwrap_or(beta1), beta2);
-        let (step, correction1, correction2) = self.moments.count(betas, applied);
-        let (is_adapted, rectification) = rectification(beta2, &step);
-        let known_as_adapted = applied.is_none().then(|| is_adapted.int64_value(&[]) == 1);
-        let correction2 = correction2.sqrt();
-        for Due { index, mut parameter, gradient, group } in self.groups.due(state) {
-            let lr = rates.lr * group.lr_factor;
-            if group.decay && weight_decay != 0.0 {
-                let _ = parameter.g_mul_scalar_(1.0 - lr * weight_decay);
+        decay_apart(&layout.parts[0], rates.lr, weight_decay, applied);
+        let corrections = self.moments.count(betas, applied);
+        self.moments.update(layout, &mut gradient, betas, applied);
+        let length = Factor::applied(-rates.lr, 0.0, applied).over(&corrections.mean);
+        let correction = (&corrections.mean_square, eps);
+        match self.moments.step() {
+            Count::Known(step) => match rectification(beta2, *step) {
+                Some(factor) => self.moments.walk(layout, &mut gradient, correction, &length.times(factor), None),
+                None => self.moments.walk_plainly(layout, &length),
+            },
+            Count::OnDevice(step) => {
+                let (factor, is_plain) = rectification_on_device(beta2, step);
+                let length = length.over(&Factor::OnDevice(factor.reciprocal()));
+                self.moments.walk(layout, &mut gradient, correction, &length, Some(&is_plain));
             }
-            let (mean, mean_square) = self.moments.update(index, &gradient, betas);
-            let move_by = mean * (-lr * &rectification / &correction1);
-            if known_as_adapted == Some(false) {
-                let _ = parameter.g_add_(&move_by);
-                continue;
-            }
-            let mut denominator = mean_square.sqrt();
-            let _ = denominator.g_div_(&correction2).g_add_scalar_(eps);
-            if known_as_adapted.is_none() {
-                denominator = denominator.where_self(&is_adapted, &denominator.ones_like());
-            }
-            let _ = parameter.addcdiv_(&move_by, &denominator);
         }
-        held.decide();
     }
 
-    fn set_groups(&mut self, groups: Groups) {
-        self.groups = groups;
+    fn save(&self) -> Vec<(String, Tensor)> {
+        self.moments.save(&self.flat)
     }
 
-    fn handles(&self) -> Vec<(String, Tensor)> {
-        self.moments.handles()
+    fn expected(&self) -> Vec<Expected> {
+        self.moments.expected(&self.flat)
+    }
+
+    fn restore(&mut self, saved: &HashMap<String, Tensor>) {
+        self.moments.restore(&self.flat, saved);
     }
 }
 
@@ -97,18 +123,13 @@ impl Optimizer for RAdam {
 mod tests {
     use super::*;
 
-    fn of_step(t: f64) -> (bool, f64) {
-        let (is_adapted, factor) = rectification(0.99, &Tensor::from(t));
-        (is_adapted.int64_value(&[]) == 1, factor.double_value(&[]))
-    }
-
     #[test]
     fn five_steps_are_plain_and_trust_grows_to_one() {
-        assert!((1..=5).all(|step| of_step(f64::from(step)) == (false, 1.0)));
-        let known = [(6.0, 0.082), (10.0, 0.155), (50.0, 0.455), (100.0, 0.634), (199.0, 0.823), (398.0, 0.961)];
+        assert!((1..=5).all(|step| rectification(0.99, step).is_none()));
+        let known = [(6, 0.082), (10, 0.155), (50, 0.455), (100, 0.634), (199, 0.823), (398, 0.961)];
         for (step, expected) in known {
-            let (is_adapted, factor) = of_step(step);
-            assert!(is_adapted && (factor - expected).abs() < 5e-4, "{step}: {factor}");
+            let factor = rectification(0.99, step).expect("adapted");
+            assert!((factor - expected).abs() < 5e-4, "{step}: {factor}");
         }
     }
 }

@@ -1,8 +1,13 @@
 //! Stochastic gradient descent with momentum, as `torch.optim.SGD` does it (no dampening, coupled decay).
 
+use std::collections::HashMap;
+
 use tch::Tensor;
 
-use super::{Due, Groups, Held, Optimizer, Rates, Slots, scalar_like};
+use super::flat::Flat;
+use super::masked::Factor;
+use super::slots::{Fresh, Slots};
+use super::{Expected, Optimizer, Rates, decay_into};
 use crate::state::StateDict;
 
 /// Settings of [`Sgd`].
@@ -25,44 +30,56 @@ impl Default for SgdOptions {
 /// g += wd·p; v = μ·v + g; p −= lr·v (Nesterov: p −= lr·(g + μ·v)).
 pub struct Sgd {
     options: SgdOptions,
-    groups: Groups,
+    flat: Flat,
     velocity: Slots,
 }
 
 impl Sgd {
     /// An optimiser for the parameters of `state`, at rest.
     pub fn new(state: &StateDict, options: SgdOptions) -> Self {
-        Self { options, groups: Groups::of(state), velocity: Slots::zeros("velocity", state) }
+        let velocity = Slots::new("velocity", None, Fresh::Zeros, state.kind());
+        Self { options, flat: Flat::new(state, 1, |_| 0), velocity }
     }
 }
 
 impl Optimizer for Sgd {
-    fn step_if(&mut self, state: &StateDict, rates: Rates, applied: Option<&Tensor>) {
+    fn flat(&self) -> &Flat {
+        &self.flat
+    }
+
+    fn flat_mut(&mut self) -> &mut Flat {
+        &mut self.flat
+    }
+
+    fn step_flat(&mut self, mut gradient: Tensor, rates: Rates, applied: Option<&Tensor>) {
         let _guard = tch::no_grad_guard();
-        let held = Held::new(applied, state, self.velocity.handles());
+        let layout = self.flat.layout();
+        let part = &layout.parts[0];
         let SgdOptions { momentum, weight_decay, nesterov } = self.options;
-        let momentum = rates.momentum.unwrap_or(momentum);
-        for Due { index, mut parameter, mut gradient, group } in self.groups.due(state) {
-            if group.decay && weight_decay != 0.0 {
-                gradient = gradient.addcmul(&parameter, &scalar_like(weight_decay, &parameter));
-            }
-            let velocity = &self.velocity.slots[index].1;
-            let momentum = scalar_like(momentum, &parameter);
-            let _ = gradient.addcmul_out(velocity, velocity, &momentum);
-            let minus_lr = scalar_like(-rates.lr * group.lr_factor, &parameter);
-            let _ = match nesterov {
-                true => parameter.addcmul_(&gradient.addcmul(velocity, &momentum), &minus_lr),
-                false => parameter.addcmul_(velocity, &minus_lr),
-            };
+        decay_into(&gradient, part, weight_decay, applied);
+        let velocity = self.velocity.values(layout);
+        // A step that doesn't apply leaves the velocity: v = 1·v + 0.
+        let momentum = Factor::applied(rates.momentum.unwrap_or(momentum), 1.0, applied).like(&gradient);
+        let _ = gradient.addcmul_out(&velocity, &velocity, &momentum);
+        if nesterov {
+            let _ = gradient.addcmul_(&velocity, &momentum);
         }
-        held.decide();
+        let along = if nesterov { &gradient } else { &velocity };
+        for run in &part.by_rate {
+            let length = Factor::applied(-rates.lr * run.lr_factor, 0.0, applied).like(along);
+            let _ = run.values.shallow_clone().addcmul_(&run.of(along), &length);
+        }
     }
 
-    fn set_groups(&mut self, groups: Groups) {
-        self.groups = groups;
+    fn save(&self) -> Vec<(String, Tensor)> {
+        self.velocity.save(&self.flat)
     }
 
-    fn handles(&self) -> Vec<(String, Tensor)> {
-        self.velocity.handles().collect()
+    fn expected(&self) -> Vec<Expected> {
+        self.velocity.expected(&self.flat)
+    }
+
+    fn restore(&mut self, saved: &HashMap<String, Tensor>) {
+        self.velocity.restore(&self.flat, saved);
     }
 }

@@ -18,7 +18,9 @@ use tch::Device;
 use crate::batch_augment::{BatchSpec, BatchTransforms, Normalize};
 use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
-use crate::optimizer::{Adam, AdamOptions, LookaheadOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions};
+use crate::optimizer::{
+    Adam, AdamOptions, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions,
+};
 use crate::precision::Precision;
 use crate::schedule::Schedule;
 use crate::state::StateDict;
@@ -34,6 +36,8 @@ pub enum OptimizerSpec {
     RAdam(RAdamOptions),
     /// Lookahead around RAdam.
     Ranger(RAdamOptions, LookaheadOptions),
+    /// Muon for filters, AdamW for the rest.
+    Muon(MuonOptions),
 }
 
 impl OptimizerSpec {
@@ -44,6 +48,7 @@ impl OptimizerSpec {
             Self::Adam(options) => Box::new(Adam::new(state, *options)),
             Self::RAdam(options) => Box::new(RAdam::new(state, *options)),
             Self::Ranger(options, lookahead) => Box::new(Ranger::ranger(state, *options, *lookahead)),
+            Self::Muon(options) => Box::new(Muon::new(state, *options)),
         }
     }
 }
@@ -118,6 +123,15 @@ pub struct CheckpointSpec {
     pub keep: usize,
 }
 
+/// Weights that a run starts from, besides the net's own initialisation.
+#[derive(Clone, Debug)]
+pub struct StartSpec {
+    /// A checkpoint's folder, or a safetensors file.
+    pub path: PathBuf,
+    /// SHA-256 of what was found there when the run was prepared: of the net's weights, or of the file.
+    pub weights_sha256: String,
+}
+
 /// One run: a recipe with one seed.
 #[derive(Clone)]
 pub struct TrainSpec {
@@ -132,6 +146,8 @@ pub struct TrainSpec {
     pub fetch_every: usize,
     /// The optimiser.
     pub optimizer: OptimizerSpec,
+    /// Gradients whose norm over all parameters is above this are shrunk to it.
+    pub clip_norm: Option<f64>,
     /// The loss.
     pub objective: Arc<dyn Objective>,
     /// The recipe's stages.
@@ -150,6 +166,8 @@ pub struct TrainSpec {
     pub checkpoint: CheckpointSpec,
     /// Folder of the run.
     pub folder: PathBuf,
+    /// Where its first weights come from, if not from initialisation alone.
+    pub start: Option<StartSpec>,
     /// First line of the ledger.
     pub opening: Opening,
 }

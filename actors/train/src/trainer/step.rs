@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use crate::loss::{Objective, Targets};
 use crate::metric::count_correct;
 use crate::net::Net;
-use crate::optimizer::{Optimizer, Rates};
+use crate::optimizer::{Optimizer, Rates, clip_gradient};
 use crate::precision::{Precision, Scaler};
 
 /// All views of a batch on the device: float `[N, 3, H, W]` in 0–1 each (channels-last strides where asked for), with
@@ -48,6 +48,8 @@ pub struct How {
     pub seed: i64,
     /// What the net computes in. [`Precision::Half`] needs the scaler.
     pub precision: Precision,
+    /// Gradients whose norm over all parameters is above this are shrunk to it.
+    pub clip_norm: Option<f64>,
 }
 
 /// What a step came to, still on the device.
@@ -59,7 +61,7 @@ pub struct Launched {
     pub applied: Option<Tensor>,
 }
 
-/// Forward, backward, optimiser. Nothing here waits for the device.
+/// Forward, backward, clipping where wanted, optimiser. Nothing here waits for the device.
 pub fn train(
     net: &dyn Net,
     objective: &dyn Objective,
@@ -71,18 +73,18 @@ pub fn train(
     tch::manual_seed(how.seed);
     let views: Vec<_> = views.into_iter().map(|view| how.precision.of_view(view)).collect();
     let loss = objective.loss(&net.forward(&views, true), targets);
-    optimizer.zero_grad(net.state());
-    let applied = match scaler {
+    let (mut gradient, applied) = match scaler {
         Some(scaler) if how.precision == Precision::Half => {
-            scaler.scaled(&loss).backward();
-            Some(scaler.unscale(net.state()))
+            let mut gradient = optimizer.flat_mut().backward(&scaler.scaled(&loss), net.state());
+            let applied = scaler.unscale(&mut gradient);
+            (gradient, Some(applied))
         }
-        _ => {
-            loss.backward();
-            None
-        }
+        _ => (optimizer.flat_mut().backward(&loss, net.state()), None),
     };
-    optimizer.step_if(net.state(), how.rates, applied.as_ref());
+    if let Some(norm_max) = how.clip_norm {
+        clip_gradient(&mut gradient, norm_max);
+    }
+    optimizer.step_with(gradient, how.rates, applied.as_ref());
     Launched { loss: loss.detach(), applied }
 }
 
@@ -168,6 +170,7 @@ mod tests {
 
     #[test]
     fn a_net_of_two_heads_trains_on_three_views_through_the_same_step() {
+        let _generator = crate::testing::generator();
         let net = TwoHeaded::new();
         let mut optimizer = Sgd::new(net.state(), SgdOptions::default());
         let (views, labels) = triplets();
@@ -176,7 +179,8 @@ mod tests {
         let untrained = judge(&net).0;
         let targets = Targets::Classes(labels.shallow_clone());
         for step in 0..60 {
-            let how = How { rates: 0.2.into(), seed: seed_of_step(1, step), precision: Precision::Full };
+            let how =
+                How { rates: 0.2.into(), seed: seed_of_step(1, step), precision: Precision::Full, clip_norm: None };
             let views = views.iter().map(Tensor::shallow_clone).collect();
             let launched = train(&net, &ClassifyAndEmbed, &mut optimizer, None, (views, &targets), how);
             assert!(launched.loss.double_value(&[]).is_finite() && launched.applied.is_none());

@@ -20,7 +20,6 @@ use fastgarden_data::{garden, ledger};
 use fastgarden_proto::ledger::{Opening, Stage};
 use fastgarden_train::batch_augment::{BatchAugment, BatchSpec, EraseSpec, MixSpec, Normalize};
 use fastgarden_train::loss::{CrossEntropy, Objective, Targets};
-use fastgarden_train::net::block::BlockSpec;
 use fastgarden_train::net::stem::StemSpec;
 use fastgarden_train::net::xresnet::XResNetSpec;
 use fastgarden_train::optimizer::{LookaheadOptions, RAdamOptions};
@@ -36,7 +35,7 @@ use tempfile::TempDir;
 const CLASSES: i64 = 7;
 const RECORDS: u32 = 56;
 const BATCH_ROWS: usize = 8;
-const SIDE_PX: u32 = 32;
+const SIDE_PX: u32 = 16;
 /// Of a run of the usual two epochs.
 pub const STEPS: u64 = 14;
 
@@ -184,7 +183,6 @@ impl Nursery {
         let objective: Arc<dyn Objective> = Arc::new(Disturbed { mischief: run.mischief, steps, commands });
         let net = XResNetSpec {
             stem: StemSpec::new("deconv", [4, 4, 8]),
-            block: BlockSpec { groups: 8, ..BlockSpec::new("basic").expect("a kind") },
             layers: [1; 4],
             self_attention: Some(0),
             ..XResNetSpec::xresnet18(CLASSES)
@@ -195,6 +193,7 @@ impl Nursery {
             channels_last: run.channels_last,
             fetch_every: run.fetch_every,
             optimizer: OptimizerSpec::Ranger(RAdamOptions::default(), LookaheadOptions::default()),
+            clip_norm: None,
             evaluation: Some(EvaluationSpec {
                 split,
                 view: Transform { size, crop: Crop::Resize, flip: false, distort: false, jitter: false },
@@ -211,6 +210,7 @@ impl Nursery {
             cpu_threads: 1,
             checkpoint: CheckpointSpec { every_steps: 5, every_seconds: 0, keep: 2 },
             folder: folder.to_owned(),
+            start: None,
             opening: opening(run.epochs),
         }
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::net::mk_block::Variant;
 use crate::state::Role;
+use crate::testing::generator;
 
 fn small() -> XResNetSpec {
     let plain = XResNetSpec::xresnet50(5);
@@ -29,10 +30,12 @@ fn rich() -> XResNetSpec {
 fn build(spec: &XResNetSpec) -> XResNet {
     // Nets this small are slower on several threads, most of all beside other tests.
     tch::set_num_threads(1);
+    let _guard = generator();
     XResNet::new(spec, Device::Cpu, Kind::Float)
 }
 
 fn images(height: i64, width: i64) -> Tensor {
+    let _guard = generator();
     Tensor::rand([2, 3, height, width], (Kind::Float, Device::Cpu))
 }
 
