@@ -72,7 +72,7 @@ fn two_sizes_are_the_same_pictures_or_a_record_says_why_not() {
         let payloads: Vec<_> = ids.iter().map(|id| example(b"i", *id)).collect();
         columns(&open_one("a.tfrec", &shard_of(&payloads)).unwrap())
     };
-    let (a, b, c): (Option<&[u8]>, Option<&[u8]>, Option<&[u8]>) = (Some(b"a"), Some(b"b"), Some(b"c"));
+    let [a, b, c] = [&b"a"[..], b"b", b"c"].map(Some);
     let whole = split(&[a, b, c]);
     let mismatch = |in_second, record, has_id| Some(Mismatch { in_second, record, has_id });
     // The order is not what counts.
