@@ -99,7 +99,7 @@ fn warm_up() {
 struct Training {
     net: XResNet,
     optimizer: Ranger,
-    views: Vec<Tensor>,
+    images: Tensor,
     targets: Targets,
     objective: CrossEntropy,
     lr: f64,
@@ -124,12 +124,12 @@ impl Training {
         }
         let optimizer = Ranger::ranger(net.state(), RAdamOptions::default(), LookaheadOptions::default());
         let objective = CrossEntropy { label_smoothing: system.label_smoothing };
-        Ok(Self { net, optimizer, views: vec![images], targets: Targets::Classes(labels), objective, lr: system.lr })
+        Ok(Self { net, optimizer, images, targets: Targets::Classes(labels), objective, lr: system.lr })
     }
 
+    /// What the trainer does with a batch that is on its device; the loss is fetched every time, as in PyTorch.
     fn step(&mut self) -> f64 {
-        let heads = self.net.forward(&self.views, true);
-        let loss = self.objective.loss(&heads, &self.targets);
+        let loss = self.objective.loss(&self.net.forward(std::slice::from_ref(&self.images), true), &self.targets);
         let gradient = self.optimizer.flat_mut().backward(&loss, self.net.state());
         self.optimizer.step_with(gradient, self.lr.into(), None);
         loss.double_value(&[])

@@ -2,6 +2,7 @@
 //! Not here: what the values mean together (run_spec.rs) and the commands' work.
 
 mod data;
+mod lr_find;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,11 +12,14 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX};
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
+pub use self::lr_find::LrFindArgs;
 use crate::recipe::{CacheBytes, CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
 /// Rules that `train` holds to unless told otherwise.
 pub const DEFAULT_RULES: &str = "fastgarden";
+/// Rules that limit nothing.
+pub const NO_RULES: &str = "none";
 /// The recipe that is taken when none is named.
 pub const DEFAULT_RECIPE: &str = "seedling";
 
@@ -49,6 +53,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Write the weights of a checkpoint as safetensors for Python
     Export(ExportArgs),
+    /// Try growing learning rates and say which to train with
+    LrFind(LrFindArgs),
     /// Look at, check and make data sets
     #[command(subcommand)]
     Data(DataCommand),

@@ -30,5 +30,6 @@ pub mod omp;
 pub mod train_command;
 pub mod evaluate_command;
 pub mod export_command;
+pub mod lr_find_command;
 pub mod bench_command;
 pub mod data_commands;

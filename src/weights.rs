@@ -84,7 +84,9 @@ pub fn recipe_of(checkpoint: &Path) -> Result<Recipe, Failure> {
 
 /// The net of a recipe with these weights; every tensor must fit.
 pub fn build(found: &Found, device: Device) -> Result<XResNet, Failure> {
-    if let Some(threads) = trainer::cpu_threads_of(&found.loaded) {
+    // As the run had it, or as the recipe asks: sums differ in their last bits with the number of threads.
+    let asked = found.recipe.execution.cpu_threads as i32;
+    if let Some(threads) = trainer::cpu_threads_of(&found.loaded).or((asked > 0).then_some(asked)) {
         tch::set_num_threads(threads);
     }
     let built = XResNet::new(&found.recipe.net, device, Kind::Float);

@@ -23,8 +23,7 @@ use crate::progress::{Progress, ProgressKind};
 use crate::run_spec::RunSpec;
 use crate::series::Series;
 pub use parent::Parents;
-use plan::Prepared;
-pub use plan::evaluation;
+pub use plan::{Prepared, evaluation};
 pub use show::cache_sentence;
 pub use summary::peak_memory_bytes;
 

@@ -13,24 +13,26 @@ use crate::picture::Picture;
 use crate::pixels::CHANNELS;
 use crate::simd::Simd;
 
-/// Fractional bits of a place in the picture.
-const PLACE_BITS: u32 = 10;
+/// Fractional bits of a place in the picture: as many as let a byte times a weight fit 16 bits.
+const PLACE_BITS: u32 = 8;
 const PLACE_ONE: u32 = 1 << PLACE_BITS;
 /// Fractional bits of an interpolated value: two weights.
 const VALUE_BITS: u32 = 2 * PLACE_BITS;
-/// Bits of a value that are kept for an average of several.
+/// Fractional bits of a value that are kept for an average of several.
 const KEPT_BITS: u32 = 8;
 /// Places that a pixel is averaged over, at most, along an axis: a sum of that many values has to fit 32 bits.
 const PLACES_MAX: u32 = 64;
+/// Bytes that are read for two neighbouring pixels: six, rounded up to what a processor reads at once.
+const PAIR_BYTES: usize = 8;
 
 /// Resamples pictures; keeps its scratch memory between calls.
 #[derive(Default)]
 pub struct FusedResampler {
     simd: Simd,
-    /// For each pixel of a row: its coordinate, −1 to 1.
+    /// Coordinates of the pixels of a row, −1 to 1: one row for each place within a pixel.
     coordinates: Vec<f32>,
-    /// For each pixel of a row: where in the crop it lies, across and down.
-    places: Vec<[u32; 2]>,
+    /// For each pixel of a row: where in the crop it lies across, and down.
+    places: [Vec<u32>; 2],
     /// Sums over the places of each pixel of a row.
     sums: Vec<[u32; CHANNELS]>,
 }
@@ -68,16 +70,16 @@ impl Axis {
     #[inline(always)]
     fn place(self, coordinate: f32) -> u32 {
         let place = mirrored(coordinate) * self.scale + self.offset;
-        (place.clamp(0.0, self.last) * PLACE_ONE as f32 + 0.5) as u32
+        (place.clamp(0.0, self.last) * PLACE_ONE as f32 + 0.5) as i32 as u32
     }
 }
 
-/// A coordinate of −1 to 1 as a share of the side; what lies beyond an edge is mirrored at it, time and again.
+/// A coordinate of −1 to 1 as a share of the side; what lies beyond an edge is mirrored at it. That holds up to two sides
+/// away, five times as far as any distortion that is drawn; beyond, shares lie outside 0–1 and places are clamped.
 #[inline(always)]
 fn mirrored(coordinate: f32) -> f32 {
     let share = (coordinate * 0.5 + 0.5).abs();
-    let within_two = share - 2.0 * ((share * 0.5) as i32 as f32);
-    1.0 - (1.0 - within_two).abs()
+    (1.0 - (1.0 - share).abs()).abs()
 }
 
 /// The coordinate of a place among `length` pixels, 0 to `length` − 1.
@@ -135,50 +137,59 @@ impl FusedResampler {
     /// Always inlined, so that it is compiled with the instructions of its caller.
     #[inline(always)]
     fn write(&mut self, lens: &Lens, crop: &Crop<'_>, averaged: (u32, u32), view: Size, out: &mut [u8]) {
+        let Self { coordinates, places, sums, .. } = self;
         let (places_across, places_down) = averaged;
-        let places = places_across * places_down;
-        self.places.resize(view.width as usize, [0; 2]);
-        self.sums.resize(view.width as usize, [0; CHANNELS]);
-        for (y, row) in out.chunks_exact_mut(view.width as usize * CHANNELS).enumerate() {
+        let width = view.width as usize;
+        coordinates.clear();
+        for place in 0..places_across {
+            let shift = share_of(place, places_across);
+            coordinates.extend((0..view.width).map(|x| coordinate(f64::from(x) + shift, view.width) as f32));
+        }
+        places.iter_mut().for_each(|places| places.resize(width, 0));
+        sums.resize(width, [0; CHANNELS]);
+        for (y, row) in out.chunks_exact_mut(width * CHANNELS).enumerate() {
             let row = row.as_chunks_mut::<CHANNELS>().0;
-            if places == 1 {
-                self.find_row(lens, (0.0, y as f64), view);
-                for (pixel, &place) in row.iter_mut().zip(&self.places) {
-                    *pixel = crop.value(place).map(|value| ((value + (1 << (VALUE_BITS - 1))) >> VALUE_BITS) as u8);
+            if averaged == (1, 1) {
+                lens.find(coordinates, coordinate(y as f64, view.height), places);
+                let found = places[0].iter().zip(&places[1]);
+                for (pixel, (&across, &down)) in row.iter_mut().zip(found) {
+                    let [red, green, blue, _] = crop.value(across, down);
+                    *pixel = [red, green, blue].map(|value| ((value + (1 << (VALUE_BITS - 1))) >> VALUE_BITS) as u8);
                 }
                 continue;
             }
-            self.sums.fill([0; CHANNELS]);
+            sums.fill([0; CHANNELS]);
             for down in 0..places_down {
-                for across in 0..places_across {
-                    let shift = (share_of(across, places_across), y as f64 + share_of(down, places_down));
-                    self.find_row(lens, shift, view);
-                    for (sums, &place) in self.sums.iter_mut().zip(&self.places) {
-                        let value = crop.value(place);
-                        for (sum, value) in sums.iter_mut().zip(value) {
+                let y = coordinate(y as f64 + share_of(down, places_down), view.height);
+                for coordinates in coordinates.chunks_exact(width) {
+                    lens.find(coordinates, y, places);
+                    let found = places[0].iter().zip(&places[1]);
+                    for (sums, (&across, &down)) in sums.iter_mut().zip(found) {
+                        for (sum, value) in sums.iter_mut().zip(crop.value(across, down)) {
                             *sum += value >> (VALUE_BITS - KEPT_BITS);
                         }
                     }
                 }
             }
-            let whole = places << KEPT_BITS;
-            for (pixel, sums) in row.iter_mut().zip(&self.sums) {
+            let whole = (places_across * places_down) << KEPT_BITS;
+            for (pixel, sums) in row.iter_mut().zip(sums.iter()) {
                 *pixel = sums.map(|sum| ((sum + whole / 2) / whole) as u8);
             }
         }
     }
+}
 
-    /// Finds the places of the pixels of one row, each shifted so many pixels across, at the height of `y` pixels.
+impl Lens {
+    /// Finds the places for one row of coordinates at the height `y`.
     #[inline(always)]
-    fn find_row(&mut self, lens: &Lens, (shift, y): (f64, f64), view: Size) {
-        self.coordinates.clear();
-        self.coordinates.extend((0..view.width).map(|x| coordinate(f64::from(x) + shift, view.width) as f32));
-        let y = coordinate(y, view.height);
-        let [slopes, starts] = [0, 1]
-            .map(|part| lens.matrix.map(|row| if part == 0 { row[0] as f32 } else { (row[1] * y + row[2]) as f32 }));
-        for (place, &x) in self.places.iter_mut().zip(&self.coordinates) {
-            let [across, down, weight]: [f32; 3] = std::array::from_fn(|row| slopes[row] * x + starts[row]);
-            *place = [lens.across.place(across / weight), lens.down.place(down / weight)];
+    fn find(&self, coordinates: &[f32], y: f64, places: &mut [Vec<u32>; 2]) {
+        let slopes = self.matrix.map(|row| row[0] as f32);
+        let starts = self.matrix.map(|row| (row[1] * y + row[2]) as f32);
+        let [across, down] = places;
+        for ((across, down), &x) in across.iter_mut().zip(down.iter_mut()).zip(coordinates) {
+            let scale = 1.0 / (slopes[2] * x + starts[2]);
+            *across = self.across.place((slopes[0] * x + starts[0]) * scale);
+            *down = self.down.place((slopes[1] * x + starts[1]) * scale);
         }
     }
 }
@@ -190,13 +201,10 @@ fn share_of(place: u32, places: u32) -> f64 {
 
 /// The pixels of a box.
 struct Crop<'a> {
-    /// From its first pixel on.
+    /// From its first pixel on, to the end of the picture.
     pixels: &'a [u8],
     stride: usize,
-    /// Bytes to the right and the lower neighbour; none where the box has no second column or row.
-    right: usize,
-    below: usize,
-    /// The last pixels that have such neighbours.
+    /// The last column and the last row that have a neighbour.
     last: [u32; 2],
 }
 
@@ -206,29 +214,44 @@ impl<'a> Crop<'a> {
         Self {
             pixels: &picture.pixels[source.y as usize * stride + source.x as usize * CHANNELS..],
             stride,
-            right: if source.width > 1 { CHANNELS } else { 0 },
-            below: if source.height > 1 { stride } else { 0 },
             last: [source.width, source.height].map(|side| side.saturating_sub(2)),
         }
     }
 
-    /// What lies at a place, with [`VALUE_BITS`] fractional bits.
+    /// What lies at a place, with [`VALUE_BITS`] fractional bits: red, green, blue, and a number that means nothing.
     #[inline(always)]
-    fn value(&self, place: [u32; 2]) -> [u32; CHANNELS] {
-        // The last pixel of a line is the whole of its neighbour's neighbour.
-        let [x, y] = [0, 1].map(|axis| (place[axis] >> PLACE_BITS).min(self.last[axis]));
-        let (right, low) = (place[0] - (x << PLACE_BITS), place[1] - (y << PLACE_BITS));
+    fn value(&self, across: u32, down: u32) -> [u32; 4] {
+        // The last pixel of a line is the whole of its neighbour's neighbour. A line of one pixel has no neighbour, and no
+        // place between the two.
+        let (x, y) = ((across >> PLACE_BITS).min(self.last[0]), (down >> PLACE_BITS).min(self.last[1]));
+        let (right, low) = (across - (x << PLACE_BITS), (down - (y << PLACE_BITS)) as u16);
+        let (left, high) = (PLACE_ONE - right, PLACE_ONE as u16 - low);
         let at = y as usize * self.stride + x as usize * CHANNELS;
-        let pixel = |at: usize| -> [u32; CHANNELS] {
-            let bytes = &self.pixels[at..][..CHANNELS];
-            [bytes[0].into(), bytes[1].into(), bytes[2].into()]
-        };
-        let corners = [at, at + self.right, at + self.below, at + self.below + self.right].map(pixel);
+        let (upper, lower) = (self.pair(at), self.pair(at + self.stride));
+        // Weights add up to one, so that nothing here overflows; saying so keeps checks out.
+        let between: [u16; PAIR_BYTES] = std::array::from_fn(|i| {
+            u16::from(upper[i]).wrapping_mul(high).wrapping_add(u16::from(lower[i]).wrapping_mul(low))
+        });
         std::array::from_fn(|c| {
-            let upper = corners[0][c] * (PLACE_ONE - right) + corners[1][c] * right;
-            let lower = corners[2][c] * (PLACE_ONE - right) + corners[3][c] * right;
-            upper * (PLACE_ONE - low) + lower * low
+            let (first, second) = (u32::from(between[c]), u32::from(between[c + CHANNELS]));
+            first.wrapping_mul(left).wrapping_add(second.wrapping_mul(right))
         })
+    }
+
+    /// A pixel and its right neighbour.
+    #[inline(always)]
+    fn pair(&self, at: usize) -> [u8; PAIR_BYTES] {
+        match self.pixels.get(at..).and_then(<[u8]>::first_chunk) {
+            Some(pair) => *pair,
+            None => self.pair_at_the_end(at),
+        }
+    }
+
+    /// What is left of the picture, and zeros.
+    #[cold]
+    fn pair_at_the_end(&self, at: usize) -> [u8; PAIR_BYTES] {
+        let rest = self.pixels.get(at..).unwrap_or_default();
+        std::array::from_fn(|i| rest.get(i).copied().unwrap_or(0))
     }
 }
 

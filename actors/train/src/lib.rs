@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod layout;
 pub mod loss;
+pub mod lr_range;
 pub mod metric;
 pub mod net;
 pub mod optimizer;

@@ -1,5 +1,11 @@
 //! Draws by ticket: what a picture becomes depends on nothing beside it.
 
+use fastgarden_data::geometry::Size;
+use fastgarden_data::picture::{Decoded, Picture};
+use fastgarden_data::simd::Simd;
+use fastgarden_data::ticket::{Crop, Transform};
+use fastgarden_data::view::ViewMaker;
+
 use super::*;
 
 fn key(seq: u64) -> ViewKey {
@@ -74,4 +80,36 @@ fn targets_are_mixed_where_pictures_are_and_only_there() {
     assert_ne!(mixed, plain);
     // A single picture has nobody to be mixed with.
     assert!(matches!(apply(&spec, &[0]).1, Targets::Classes(_)));
+}
+
+#[test]
+fn the_cpu_and_the_device_make_nearly_the_same_picture_of_a_ticket() {
+    let size = Size { width: 90, height: 70 };
+    let wave = |place: u32, length: u32| (f64::from(place) / f64::from(length) * 7.0).sin();
+    let at = (0..size.height).flat_map(|y| (0..size.width).map(move |x| (x, y)));
+    let pixels: Vec<u8> = at
+        .flat_map(|(x, y)| [0, 1, 2].map(|c| (128.0 + 50.0 * (wave(x + 9 * c, 90) + wave(y + 5 * c, 70))) as u8))
+        .collect();
+    let picture = Decoded::Rgb(Picture { size, pixels: &pixels });
+    let cut = Transform {
+        size: Size { width: 64, height: 64 },
+        crop: Crop::RandomResized { min_scale: 0.5 },
+        flip: false,
+        distort: false,
+        jitter: false,
+    };
+    let mut views = ViewMaker::new(Simd::detect());
+    let mut make = |transform: &Transform, key: ViewKey| {
+        let mut row = vec![0; 64 * 64 * 3];
+        views.make(&picture, &transform.place(key, size), &mut row);
+        transform.jitter(key).into_iter().for_each(|jitter| jitter.apply(&mut row));
+        (Tensor::from_slice(&row).view([1, 64, 64, 3]).permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0).contiguous()
+    };
+    for seq in 0..12 {
+        let on_the_cpu = make(&Transform { distort: true, jitter: true, ..cut }, key(seq));
+        let on_the_device = BatchAugment::Standard.apply(make(&cut, key(seq)), &[key(seq)]);
+        let squares = (&on_the_cpu - &on_the_device).square().mean(Kind::Double).double_value(&[]);
+        let likeness = -10.0 * squares.log10();
+        assert!(likeness > 38.0, "ticket {seq}: {likeness} dB");
+    }
 }

@@ -7,6 +7,7 @@
 mod attempts;
 mod course;
 mod evaluate;
+mod find_lr;
 mod pending;
 mod progress;
 mod spec;
@@ -24,6 +25,7 @@ use fastgarden_data::pipeline::Pipeline;
 use fastgarden_data::tell::tell;
 
 pub use evaluate::evaluate;
+pub use find_lr::find_lr;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 pub use spec::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
 pub use start::StartWeights;

@@ -359,10 +359,10 @@ fn difference(began: &Opening, now: &Opening) -> Option<&'static str> {
 }
 
 /// Net, optimiser and scaler of a run.
-type Parts = (XResNet, Box<dyn Optimizer>, Option<Scaler>);
+pub(super) type Parts = (XResNet, Box<dyn Optimizer>, Option<Scaler>);
 
 /// All of them before the first step, with what a start from other weights brings.
-fn build(spec: &TrainSpec, start: Option<&StartSpec>) -> Result<Parts, TrainError> {
+pub(super) fn build(spec: &TrainSpec, start: Option<&StartSpec>) -> Result<Parts, TrainError> {
     tch::manual_seed(spec.seed as i64);
     let net = XResNet::new(&spec.net, spec.device, tch::Kind::Float);
     if spec.channels_last {
