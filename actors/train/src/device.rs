@@ -1,4 +1,5 @@
-//! Which device to train on, and the refusal to fall back to the CPU quietly where a GPU is there.
+//! Which device to train on, and the refusal to fall back to the CPU quietly where a GPU is there; and how tensors of the
+//! host get to it.
 //!
 //! Not for settings of the device: threads, cuDNN and precision are the trainer's.
 
@@ -6,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use tch::{Cuda, Device};
+use tch::{Cuda, Device, Tensor};
 use thiserror::Error;
 
 /// Oldest Linux driver that CUDA 13.0 runs on, the CUDA of libtorch 2.13.0 (NVIDIA, CUDA 13.0 release notes).
@@ -204,6 +205,19 @@ pub fn choose_on(request: &DeviceRequest, probe: &Probe) -> Result<Device, Devic
         (Some(index), 0) => Err(probe.obstacle().unwrap_or(DeviceError::NoGpu(index))),
         (Some(index), count) if index >= count => Err(DeviceError::NoSuchGpu { index, count }),
         (wanted, _) => Ok(Device::Cuda(wanted.unwrap_or(0))),
+    }
+}
+
+/// A tensor of the host on the device, without waiting for the device.
+///
+/// The copy to a GPU is made from pinned memory of libtorch's own pool. That pool notes with each such copy when the
+/// device is through with it, and gives the memory to nobody before then; so the tensor may be dropped here at once, and
+/// the slab that the values came from is free as well, while the copy may not even have begun. (Slabs that are pinned
+/// themselves would have to be kept until then, of which tch tells nothing.)
+pub(crate) fn sent(host: Tensor, device: Device) -> Tensor {
+    match device {
+        Device::Cpu => host,
+        _ => host.pin_memory(device).to_device_(device, host.kind(), true, false),
     }
 }
 

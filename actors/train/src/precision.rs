@@ -7,27 +7,27 @@ use tch::{Device, Kind, Tensor};
 
 use crate::optimizer::{OptimizerStateError, load_handles, save_handles};
 
-/// Kind of numbers of the forward and backward pass. Weights, norms' statistics, optimiser state and the loss are
-/// float32 throughout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// float32.
-    #[default]
-    Full,
-    /// bfloat16: float32's range, so that no scaler is needed.
-    BFloat16,
-    /// float16 with a [`Scaler`].
-    Half,
+/// How the forward and backward pass compute. Weights, norms' statistics, optimiser state and the loss are float32
+/// throughout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Precision {
+    /// Kind of the views, and so of what the layers make of them.
+    pub kind: Kind,
+    /// Whether a [`Scaler`] watches over the gradients.
+    pub is_scaled: bool,
 }
 
 impl Precision {
-    /// A view in this precision. Layers compute in the kind of their input.
+    /// float32.
+    pub const FULL: Self = Self { kind: Kind::Float, is_scaled: false };
+    /// bfloat16: float32's range, so that no scaler is needed.
+    pub const BFLOAT16: Self = Self { kind: Kind::BFloat16, is_scaled: false };
+    /// float16, in which gradients vanish and overflow.
+    pub const HALF: Self = Self { kind: Kind::Half, is_scaled: true };
+
+    /// A view in this precision.
     pub fn of_view(self, view: Tensor) -> Tensor {
-        match self {
-            Self::Full => view,
-            Self::BFloat16 => view.to_kind(Kind::BFloat16),
-            Self::Half => view.to_kind(Kind::Half),
-        }
+        if view.kind() == self.kind { view } else { view.to_kind(self.kind) }
     }
 }
 

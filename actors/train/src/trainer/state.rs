@@ -21,7 +21,7 @@ use crate::checkpoint::{self, Loaded, OPTIMIZER};
 use crate::net::Net;
 use crate::net::xresnet::XResNet;
 use crate::optimizer::Optimizer;
-use crate::precision::{Precision, Scaler};
+use crate::precision::Scaler;
 
 /// Section of the scaler's tensors in a checkpoint.
 const SCALER: &str = "scaler";
@@ -373,7 +373,7 @@ pub(super) fn build(spec: &TrainSpec, start: Option<&StartSpec>) -> Result<Parts
         weights.put_into(&net, start, &spec.folder)?;
     }
     let optimizer = spec.optimizer.build(net.state());
-    let needs_scaler = spec.stages.iter().any(|stage| stage.precision == Precision::Half);
+    let needs_scaler = spec.stages.iter().any(|stage| stage.precision.is_scaled);
     Ok((net, optimizer, needs_scaler.then(|| Scaler::new(spec.device))))
 }
 

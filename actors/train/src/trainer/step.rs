@@ -4,6 +4,7 @@
 use fastgarden_data::batch::Batch;
 use tch::{Device, Kind, Tensor};
 
+use crate::device::sent;
 use crate::loss::{Objective, Targets};
 use crate::metric::count_correct;
 use crate::net::Net;
@@ -26,19 +27,6 @@ pub fn to_device(batch: &Batch, device: Device, channels_last: bool) -> (Vec<Ten
     (views, sent(Tensor::from_slice(batch.labels()), device))
 }
 
-/// A tensor of the host on the device, without waiting for the device.
-///
-/// The copy to a GPU is made from pinned memory of libtorch's own pool. That pool notes with each such copy when the
-/// device is through with it, and gives the memory to nobody before then; so the tensor may be dropped here at once, and
-/// the slab that the values came from is free as well, while the copy may not even have begun. (Slabs that are pinned
-/// themselves would have to be kept until then, of which tch tells nothing.)
-fn sent(host: Tensor, device: Device) -> Tensor {
-    match device {
-        Device::Cpu => host,
-        _ => host.pin_memory(device).to_device_(device, host.kind(), true, false),
-    }
-}
-
 /// How every step of a stage is made.
 #[derive(Debug, Clone, Copy)]
 pub struct How {
@@ -46,7 +34,7 @@ pub struct How {
     pub rates: Rates,
     /// What libtorch's generators are seeded with first, so that a resumed run draws what an uninterrupted one does.
     pub seed: i64,
-    /// What the net computes in. [`Precision::Half`] needs the scaler.
+    /// What the net computes in. A scaled one needs the scaler.
     pub precision: Precision,
     /// Gradients whose norm over all parameters is above this are shrunk to it.
     pub clip_norm: Option<f64>,
@@ -74,7 +62,7 @@ pub fn train(
     let views: Vec<_> = views.into_iter().map(|view| how.precision.of_view(view)).collect();
     let loss = objective.loss(&net.forward(&views, true), targets);
     let (mut gradient, applied) = match scaler {
-        Some(scaler) if how.precision == Precision::Half => {
+        Some(scaler) if how.precision.is_scaled => {
             let mut gradient = optimizer.flat_mut().backward(&scaler.scaled(&loss), net.state());
             let applied = scaler.unscale(&mut gradient);
             (gradient, Some(applied))
@@ -180,7 +168,7 @@ mod tests {
         let targets = Targets::Classes(labels.shallow_clone());
         for step in 0..60 {
             let how =
-                How { rates: 0.2.into(), seed: seed_of_step(1, step), precision: Precision::Full, clip_norm: None };
+                How { rates: 0.2.into(), seed: seed_of_step(1, step), precision: Precision::FULL, clip_norm: None };
             let views = views.iter().map(Tensor::shallow_clone).collect();
             let launched = train(&net, &ClassifyAndEmbed, &mut optimizer, None, (views, &targets), how);
             assert!(launched.loss.double_value(&[]).is_finite() && launched.applied.is_none());

@@ -46,11 +46,19 @@ pub struct Run {
     pub precision: Precision,
     pub channels_last: bool,
     pub mischief: Option<Mischief>,
+    pub max_steps: Option<u64>,
 }
 
 impl Default for Run {
     fn default() -> Self {
-        Self { epochs: 2, fetch_every: 1, precision: Precision::Full, channels_last: false, mischief: None }
+        Self {
+            epochs: 2,
+            fetch_every: 1,
+            precision: Precision::FULL,
+            channels_last: false,
+            mischief: None,
+            max_steps: None,
+        }
     }
 }
 
@@ -61,6 +69,8 @@ pub enum Mischief {
     Multiply { by: f64, at: Vec<u64> },
     /// Somebody stops the run while this step is made.
     Stop { at: u64 },
+    /// The loss is infinite in one step, and somebody stops the run in a later one.
+    OverflowAndStop { at: u64, stop: u64 },
     /// The trainer breaks down in this step.
     Panic { at: u64 },
 }
@@ -81,7 +91,8 @@ impl Objective for Disturbed {
         let step = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
         match &self.mischief {
             Some(Mischief::Multiply { by, at }) if at.contains(&step) => loss * *by,
-            Some(Mischief::Stop { at }) if *at == step => {
+            Some(Mischief::OverflowAndStop { at, .. }) if *at == step => loss * f64::INFINITY,
+            Some(Mischief::Stop { at } | Mischief::OverflowAndStop { stop: at, .. }) if *at == step => {
                 self.commands.send(Command::Stop).expect("the trainer listens");
                 loss
             }
@@ -206,7 +217,7 @@ impl Nursery {
             stages: vec![stage],
             seed: 1,
             cap: None,
-            max_steps: None,
+            max_steps: run.max_steps,
             cpu_threads: 1,
             checkpoint: CheckpointSpec { every_steps: 5, every_seconds: 0, keep: 2 },
             folder: folder.to_owned(),
