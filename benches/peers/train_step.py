@@ -41,6 +41,7 @@ def options():
     parser.add_argument("--cores", help="cores to run on, as in 0,1 [default: all allowed]")
     parser.add_argument("--threads", type=int, help="threads of each side [default: as many as cores]")
     parser.add_argument("--profile", default="release", help="cargo profile of our side [default: release]")
+    parser.add_argument("--ours", help="our side as built before [default: built now]")
     parser.add_argument("--venvs", default=str(HERE / ".venvs"), help="folder of the environments")
     parser.add_argument("--results", default=str(HERE / "train_step.json"), help="raw results")
     parser.add_argument("--write", action="store_true", help="write the section of docs/BENCHMARKS.md")
@@ -154,7 +155,7 @@ def git(*arguments):
 def measure_all(args):
     environments.ensure(args.venvs, ENVIRONMENT)
     python = str(Path(args.venvs) / ENVIRONMENT / "bin" / "python")
-    commands = [[build(args.profile)], [python, "-W", "ignore", str(HERE / "training" / "side.py")]]
+    commands = [[args.ours or build(args.profile)], [python, "-W", "ignore", str(HERE / "training" / "side.py")]]
     cores = set(map(int, args.cores.split(","))) if args.cores else measure.allowed_cores()
     results = {
         "date": datetime.date.today().isoformat(), "commit": git("rev-parse", "--short=12", "HEAD"),

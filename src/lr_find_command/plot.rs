@@ -13,8 +13,9 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 96.0;
-/// Losses above so many times the lowest smoothed one are cut off, or the divergence would flatten all else.
-const SHOWN_FACTOR: f64 = 2.5;
+/// Above the first loss there is room for as much as the curve falls below it, at least for this share of the lowest.
+/// What is higher is cut off: the divergence would flatten all else.
+const ROOM_ABOVE_MIN: f64 = 0.1;
 const INK: &str = "#26342b";
 const FAINT: &str = "#d9dee5";
 const RAW: &str = "#b9c4bd";
@@ -33,7 +34,7 @@ impl Scale {
         let lowest = points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
         let highest = points.iter().map(|point| point.smoothed).fold(f64::NEG_INFINITY, f64::max);
         let first = points.first().map_or(lowest, |point| point.smoothed);
-        let top = highest.min((SHOWN_FACTOR * lowest).max(first));
+        let top = highest.min(first + (first - lowest).max(ROOM_ABOVE_MIN * lowest.abs()));
         let room = ((top - lowest) * 0.08).max(1e-3);
         let lr = |point: Option<&Tried>| point.map_or(0.0, |point| point.lr.log10());
         let (from, to) = (lr(points.first()), lr(points.last()));
@@ -45,7 +46,7 @@ impl Scale {
     }
 
     fn y(&self, loss: f64) -> f64 {
-        let share = ((loss - self.loss.0) / (self.loss.1 - self.loss.0)).clamp(0.0, 1.0);
+        let share = (loss - self.loss.0) / (self.loss.1 - self.loss.0);
         HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
     }
 }
@@ -66,8 +67,12 @@ pub(super) fn svg(found: &Found<'_>) -> String {
     } else {
         let scale = Scale::of(points);
         grid(&mut out, &scale);
+        let (width, height) = (WIDTH - LEFT - RIGHT, HEIGHT - BOTTOM - TOP);
+        let frame = format!("x=\"{LEFT}\" y=\"{TOP}\" width=\"{width}\" height=\"{height}\"");
+        let _ = writeln!(out, "<clipPath id=\"frame\"><rect {frame}/></clipPath>\n<g clip-path=\"url(#frame)\">");
         line(&mut out, &scale, points, |point| point.loss, RAW, 1.0);
         line(&mut out, &scale, points, |point| point.smoothed, CURVE, 2.5);
+        out += "</g>\n";
         marks(&mut out, &scale, found);
     }
     out + "</svg>\n"
