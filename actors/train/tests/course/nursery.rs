@@ -177,6 +177,7 @@ impl Nursery {
             ..XResNetSpec::xresnet18(CLASSES)
         };
         TrainSpec {
+            clip_norm: None,
             net,
             device: Device::Cpu,
             channels_last: run.channels_last,
