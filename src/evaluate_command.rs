@@ -98,6 +98,9 @@ fn build(recipe: &Recipe, loaded: &Loaded, device: Device) -> Result<XResNet, Fa
     }
     let built = XResNet::new(&recipe.net, device, Kind::Float);
     checkpoint::load_into(built.state(), loaded).map_err(of_checkpoint)?;
+    if recipe.ema.is_some_and(|ema| ema.evaluate) {
+        trainer::show_mean(built.state(), loaded).map_err(|error| of_train(error.into()))?;
+    }
     Ok(built)
 }
 

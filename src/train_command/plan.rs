@@ -15,7 +15,7 @@ use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
 use fastgarden_train::loss::{CrossEntropy, Objective};
 use fastgarden_train::precision::Precision;
-use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
+use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
 use crate::data_set;
@@ -111,6 +111,9 @@ impl Prepared {
         if !self.is_gpu() && self.recipe.stages.iter().any(|stage| stage.precision == StagePrecision::Fp16OnGpu) {
             lines.push("note    precision fp16-on-gpu is fp32 here: this is no GPU".to_owned());
         }
+        if let Some(EmaSpec { decay, evaluate: true }) = self.recipe.ema {
+            lines.push(format!("note    accuracy is that of the weights' running mean, ema.decay {decay}"));
+        }
         let faults = self.train.iter().chain([&self.validation]).flat_map(|index| index.faults());
         lines.extend(faults.map(|fault| format!("warning {fault}")));
         lines.dedup();
@@ -172,6 +175,8 @@ impl Prepared {
             channels_last: self.is_gpu(),
             fetch_every: if self.is_gpu() { FETCH_EVERY } else { 1 },
             optimizer: recipe.optimizer.spec,
+            groups: recipe.optimizer.groups.clone(),
+            ema: recipe.ema,
             clip_norm: recipe.optimizer.clip_norm,
             objective: objective(recipe),
             stages,

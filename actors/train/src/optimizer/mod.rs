@@ -5,6 +5,7 @@
 
 mod adam;
 mod clip;
+mod ema;
 mod flat;
 mod groups;
 mod lookahead;
@@ -24,9 +25,10 @@ use thiserror::Error;
 
 pub use adam::{Adam, AdamOptions};
 pub use clip::clip_gradient;
+pub use ema::Ema;
 pub use flat::Flat;
 use flat::Part;
-pub use groups::{Group, Groups};
+pub use groups::{Group, GroupRule, Groups};
 pub use lookahead::{Lookahead, LookaheadOptions, Ranger};
 use masked::{Constant, Factor};
 pub use muon::{Muon, MuonOptions};

@@ -24,8 +24,8 @@ use fastgarden_data::tell::tell;
 
 pub use evaluate::evaluate;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
-pub use spec::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
-pub use state::cpu_threads_of;
+pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
+pub use state::{cpu_threads_of, show_mean};
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

@@ -177,6 +177,8 @@ impl Nursery {
             ..XResNetSpec::xresnet18(CLASSES)
         };
         TrainSpec {
+            groups: Vec::new(),
+            ema: None,
             clip_norm: None,
             net,
             device: Device::Cpu,
