@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use common::{BATCH_ROWS, SIDE_PX};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fastgarden_data::distortion::Distortion;
 use fastgarden_data::example::{FeatureNames, parse_example};
 use fastgarden_data::framing::check_frame;
 use fastgarden_data::geometry::{CropBox, Size};
@@ -16,7 +17,7 @@ use fastgarden_data::picture::{DecodeMode, ImageDecoder};
 use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::simd::Simd;
 use fastgarden_data::slab::{Heap, Layout, Slab};
-use fastgarden_data::ticket::Placement;
+use fastgarden_data::ticket::{Placement, ViewKey};
 use fastgarden_data::view::ViewMaker;
 use twox_hash::XxHash3_64;
 
@@ -113,7 +114,7 @@ fn resizing(criterion: &mut Criterion) {
                 for share in [0.35, 0.7, 1.0] {
                     let full = Size { width: side, height: side };
                     let source = centre(picture.size(), share);
-                    let place = Placement { source, full, window: full.whole(), flip: true };
+                    let place = Placement { source, full, window: full.whole(), flip: true, distortion: None };
                     let mut row = vec![0; full.px() as usize * 3];
                     let id = BenchmarkId::new(format!("{}, {name}", path.name()), format!("{share} to {side} px"));
                     group.bench_function(id, |bencher| {
@@ -121,6 +122,29 @@ fn resizing(criterion: &mut Criterion) {
                     });
                 }
             }
+        }
+    }
+    group.finish();
+}
+
+/// The same as a cut, with a distortion in the same resampling.
+fn distorting(criterion: &mut Criterion) {
+    let image = image(&frames()[0]);
+    let mut group = criterion.benchmark_group("crop-resize-distort");
+    group.throughput(Throughput::Elements(1));
+    for (name, simd) in simds() {
+        let mut decoder = ImageDecoder::with_simd(DecodeMode::Strict, simd);
+        let picture = decoder.decode_for(ResamplePath::Pil, &image, Size::whole).expect("a sound picture");
+        let mut views = ViewMaker::new(simd);
+        let distortion = Some(Distortion::draw(ViewKey { seed: 1, epoch: 1, seq: 1, view: 0 }));
+        for (side, share) in [(64, 1.0), (SIDE_PX, 0.7), (SIDE_PX, 1.0)] {
+            let full = Size { width: side, height: side };
+            let source = centre(picture.size(), share);
+            let place = Placement { source, full, window: full.whole(), flip: false, distortion };
+            let mut row = vec![0; full.px() as usize * 3];
+            group.bench_function(BenchmarkId::new(name, format!("{share} to {side} px")), |bencher| {
+                bencher.iter(|| views.make(black_box(&picture), &place, &mut row));
+            });
         }
     }
     group.finish();
@@ -147,5 +171,5 @@ fn finishing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group! { name = benches; config = common::criterion(); targets = reading, decoding, resizing, finishing }
+criterion_group! { name = benches; config = common::criterion(); targets = reading, decoding, resizing, distorting, finishing }
 criterion_main!(benches);

@@ -11,5 +11,9 @@ fn main() -> Result<()> {
     prost_build::Config::new()
         .type_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]")
         .type_attribute(".fastgarden.ledger.Line.line", "#[serde(rename_all = \"snake_case\")]")
+        .field_attribute(
+            ".fastgarden.ticket.View.distortion",
+            "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
+        )
         .compile_fds(descriptors)
 }

@@ -2,6 +2,7 @@
 //! Not here: what the values mean together (run_spec.rs) and the commands' work.
 
 mod data;
+mod lr_find;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,11 +12,14 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX};
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
+pub use self::lr_find::LrFindArgs;
 use crate::recipe::{CacheBytes, CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
 /// Rules that `train` holds to unless told otherwise.
 pub const DEFAULT_RULES: &str = "fastgarden";
+/// Rules that limit nothing.
+pub const NO_RULES: &str = "none";
 /// The recipe that is taken when none is named.
 pub const DEFAULT_RECIPE: &str = "seedling";
 
@@ -47,6 +51,10 @@ pub enum Command {
     Train(TrainArgs),
     /// Score a checkpoint on validation data
     Evaluate(EvaluateArgs),
+    /// Write the weights of a checkpoint as safetensors for Python
+    Export(ExportArgs),
+    /// Try growing learning rates and say which to train with
+    LrFind(LrFindArgs),
     /// Look at, check and make data sets
     #[command(subcommand)]
     Data(DataCommand),
@@ -115,6 +123,7 @@ Examples:
   fastgarden-actors train
   fastgarden-actors train --data tfrecords/ --runs 3
   fastgarden-actors train my-recipe.toml --set stage.0.epochs=2 --set optimizer.lr=1e-3
+  fastgarden-actors train B.toml --from runs/A-20261123-191203      layers that fit are taken over, seed by seed
   fastgarden-actors train --resume               go on where the newest series of this recipe stopped";
 
 /// `train`
@@ -148,6 +157,9 @@ pub struct TrainArgs {
     /// Change a key of the recipe, as in stage.0.epochs=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Start from the weights of a series (seed by seed), a run, a checkpoint or a safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub from: Option<PathBuf>,
     /// Go on with the newest series of this recipe under --out
     #[arg(long)]
     pub resume: bool,
@@ -168,8 +180,11 @@ pub struct TrainArgs {
     after_help = "Example:\n  fastgarden-actors evaluate runs/seedling-20261123-191203/seed-1/checkpoints/5-995 --data tfrecords/"
 )]
 pub struct EvaluateArgs {
-    /// Folder of a checkpoint, or of a run (its newest checkpoint is taken)
+    /// Folder of a checkpoint, or of a run (its newest checkpoint is taken), or a safetensors file (with --recipe)
     pub checkpoint: PathBuf,
+    /// Of its net, instead of the recipe of the series that the checkpoint lies in.
+    #[command(flatten)]
+    pub recipe: RecipeChoice,
     /// Where the examples are.
     #[command(flatten)]
     pub data: DataChoice,
@@ -182,6 +197,36 @@ pub struct EvaluateArgs {
     /// Pool sizes.
     #[command(flatten)]
     pub pools: PoolArgs,
+}
+
+/// Whose names the tensors get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LayoutChoice {
+    /// fastai's XResNet.
+    Fastai,
+    /// timm's ResNet.
+    Timm,
+    /// As in checkpoints.
+    Native,
+}
+
+/// `export`
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Example:\n  fastgarden-actors export runs/seedling-20261123-191203/seed-1 --layout timm --out seedling.safetensors"
+)]
+pub struct ExportArgs {
+    /// Folder of a checkpoint, or of a run (its newest checkpoint is taken), or a safetensors file (with --recipe)
+    pub checkpoint: PathBuf,
+    /// Whose names the tensors get
+    #[arg(long, value_enum)]
+    pub layout: LayoutChoice,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Of its net, instead of the recipe of the series that the checkpoint lies in.
+    #[command(flatten)]
+    pub recipe: RecipeChoice,
 }
 
 /// What stays in memory between epochs.
@@ -279,6 +324,9 @@ pub enum RecipesCommand {
         /// fastgarden, none, or the path of a rule file
         #[arg(long, value_name = "RULES", default_value = DEFAULT_RULES)]
         rules: String,
+        /// What it is to start from, as in `train`
+        #[arg(long, value_name = "PATH")]
+        from: Option<PathBuf>,
         /// Runs, with the seeds 1 to N [default: the recipe's seeds]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RUNS_MAX as i64))]
         runs: Option<u32>,

@@ -3,7 +3,9 @@
 
 use crate::cli::Command;
 use crate::exit::Failure;
-use crate::{bench_command, data_commands, evaluate_command, recipes_command, train_command};
+use crate::{
+    bench_command, data_commands, evaluate_command, export_command, lr_find_command, recipes_command, train_command,
+};
 
 /// Runs one command to its end.
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -11,6 +13,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Recipes(command) => recipes_command::run(&command),
         Command::Train(args) => train_command::run(&args),
         Command::Evaluate(args) => evaluate_command::run(&args),
+        Command::Export(args) => export_command::run(&args),
+        Command::LrFind(args) => lr_find_command::run(&args),
         Command::Bench(args) => bench_command::run(&args),
         Command::Data(command) => data_commands::run(&command),
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fastgarden_data::catalog::{self, Catalog, Split};
-use fastgarden_data::columns::{Columns, find_overlap};
+use fastgarden_data::columns::{Columns, find_mismatch, find_overlap};
 use fastgarden_data::compression::InflateBudget;
 use fastgarden_data::example::FeatureNames;
 use fastgarden_data::garden::{self, GardenSpec};
@@ -99,20 +99,55 @@ pub fn warn_of_faults(index: &Index) {
     }
 }
 
+/// A split with the id of every record.
+pub struct Identified {
+    /// The split.
+    pub index: Arc<Index>,
+    columns: Columns,
+}
+
+impl Identified {
+    /// Reads the ids of a split, once.
+    pub fn read(index: Arc<Index>, features: &FeatureNames) -> Result<Self, Failure> {
+        let columns = Columns::read(&index, features).or_run()?;
+        Ok(Self { index, columns })
+    }
+
+    /// Where a record is, in words.
+    fn place(&self, record: u32) -> String {
+        format!("{} at byte {}", self.index.shard_of(record).name, self.index.address(record).offset)
+    }
+}
+
 /// I-disjoint: refuses when a validation record is also a training record.
-pub fn refuse_overlap(train: &Index, validation: &Index, features: &FeatureNames) -> Result<(), Failure> {
-    let columns = |index: &Index| Columns::read(index, features).or_run();
-    let (of_train, of_validation) = (columns(train)?, columns(validation)?);
-    let Some(overlap) = find_overlap((train, &of_train), (validation, &of_validation)) else { return Ok(()) };
-    let place =
-        |index: &Index, record| format!("{} at byte {}", index.shard_of(record).name, index.address(record).offset);
+pub fn refuse_overlap(train: &Identified, validation: &Identified) -> Result<(), Failure> {
+    let overlap = find_overlap((&train.index, &train.columns), (&validation.index, &validation.columns));
+    let Some(overlap) = overlap else { return Ok(()) };
     let cause = anyhow::anyhow!(
         "a validation record is also a training record, by {}: {} and {}",
         overlap.by,
-        place(train, overlap.train_record),
-        place(validation, overlap.validation_record)
+        train.place(overlap.train_record),
+        validation.place(overlap.validation_record)
     );
     Err(Failure::BadData(Complaint::new(cause).way_out("split the data again so that no record is in both splits")))
+}
+
+/// R3: refuses training splits of two sizes that are not of the same pictures. The sizes are for the message.
+pub fn refuse_other_pictures(first: (u32, &Identified), second: (u32, &Identified)) -> Result<(), Failure> {
+    let Some(mismatch) = find_mismatch(&first.1.columns, &second.1.columns) else { return Ok(()) };
+    let ((of, there), (other, _)) = if mismatch.in_second { (second, first) } else { (first, second) };
+    let place = there.place(mismatch.record);
+    let cause = match there.columns.id(mismatch.record).filter(|_| mismatch.has_id) {
+        Some(id) => {
+            let id = String::from_utf8_lossy(id);
+            anyhow::anyhow!(
+                "the training split at {other} px has no picture of the id {id:?}: at {of} px it is {place}"
+            )
+        }
+        None => anyhow::anyhow!("a training record has no id to find it by at {other} px: {place} of those at {of} px"),
+    };
+    let way_out = "give --data the folders of one data set, with the same pictures in train/ at every size";
+    Err(Failure::BadData(Complaint::new(cause).way_out(way_out)))
 }
 
 /// The user's cache folder of this program.

@@ -1,38 +1,35 @@
 //! `evaluate`: the accuracy of a checkpoint, by the same actors and the same arithmetic as in training.
 //! Not here: the validation phase itself (`fastgarden-train`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fastgarden_data::catalog::Split;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::slab::Layout;
-use fastgarden_train::checkpoint::{self, CheckpointError, Loaded};
 use fastgarden_train::device;
 use fastgarden_train::metric::Tally;
-use fastgarden_train::net::Net;
 use fastgarden_train::net::xresnet::XResNet;
 use fastgarden_train::trainer::{self, EvaluationSpec, SplitSpec, TrainError};
-use tch::{Device, Kind};
+use tch::Device;
 
 use crate::cli::{EvaluateArgs, Format};
 use crate::data_set;
-use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::exit::{Failure, OrFail as _};
 use crate::interrupt::Interrupts;
 use crate::recipe::Recipe;
 use crate::rules::grouped;
 use crate::run_spec::{DataSource, PoolSizes};
-use crate::series;
 use crate::train_command::{evaluation, of_train};
-use crate::transforms;
+use crate::{transforms, weights};
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     crate::omp::wait_passively();
     let device = device::choose(&args.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
-    let loaded = load(&args.checkpoint)?;
-    let recipe = recipe_of(&loaded.path)?;
-    let net = build(&recipe, &loaded, device)?;
+    let found = weights::find(&args.checkpoint, &args.recipe)?;
+    let net = weights::build(&found, device)?;
+    let weights::Found { loaded, recipe } = found;
     let features = data_set::features(&recipe.data);
     let source = DataSource::from_patterns(&args.data.data)?;
     let patterns = data_set::patterns(&source, &data_set::sizes_px(&recipe))?;
@@ -48,60 +45,6 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let spec = evaluation(&recipe, split, rows);
     let tally = judge(&net, &spec, device, &recipe, PoolSizes::from(&args.pools), bad_records_max, &interrupts)?;
     print(args.format, &loaded.path, &recipe, &tally)
-}
-
-/// A checkpoint's folder, or the newest checkpoint of a run's.
-fn load(path: &Path) -> Result<Loaded, Failure> {
-    if !path.is_dir() {
-        let sentence = format!("{} is no folder", path.display());
-        return Err(Failure::usage(sentence, "name a checkpoint such as runs/<series>/seed-1/checkpoints/5-320"));
-    }
-    let of_run = path.join("checkpoints");
-    if !of_run.is_dir() {
-        if !path.join("manifest.json").is_file() {
-            let sentence = format!("{} is neither a checkpoint nor a run", path.display());
-            return Err(Failure::usage(sentence, "name one such as runs/<series>/seed-1"));
-        }
-        return checkpoint::read(path).map_err(of_checkpoint);
-    }
-    let newest = checkpoint::newest_valid(&of_run).map_err(of_checkpoint)?;
-    newest.found.ok_or_else(|| {
-        Failure::usage(
-            format!("{} holds no valid checkpoint", of_run.display()),
-            "name another run, or train on with --resume",
-        )
-    })
-}
-
-fn of_checkpoint(error: CheckpointError) -> Failure {
-    match error {
-        CheckpointError::Io { .. } | CheckpointError::Damaged { .. } => Failure::Run(Complaint::new(error)),
-        _ => Failure::Usage(Complaint::new(error)),
-    }
-}
-
-/// The recipe of the series that a checkpoint lies in.
-fn recipe_of(checkpoint: &Path) -> Result<Recipe, Failure> {
-    let whole = checkpoint.canonicalize().unwrap_or_else(|_| checkpoint.to_owned());
-    let series: Option<PathBuf> =
-        whole.ancestors().find(|folder| folder.join("recipe.toml").is_file()).map(Path::to_owned);
-    let series = series.ok_or_else(|| {
-        let sentence = format!("there is no recipe.toml above {}", checkpoint.display());
-        Failure::usage(sentence, "leave checkpoints in the folder of their series, or copy its recipe.toml along")
-    })?;
-    series::read_recipe(&series)
-}
-
-fn build(recipe: &Recipe, loaded: &Loaded, device: Device) -> Result<XResNet, Failure> {
-    if let Some(threads) = trainer::cpu_threads_of(loaded) {
-        tch::set_num_threads(threads);
-    }
-    let built = XResNet::new(&recipe.net, device, Kind::Float);
-    checkpoint::load_into(built.state(), loaded).map_err(of_checkpoint)?;
-    if recipe.ema.is_some_and(|ema| ema.evaluate) {
-        trainer::show_mean(built.state(), loaded).map_err(|error| of_train(error.into()))?;
-    }
-    Ok(built)
 }
 
 fn judge(

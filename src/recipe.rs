@@ -1,10 +1,13 @@
 //! Recipes: a TOML file that fully describes a training, and its checked, resolved form.
 //! Not here: what was typed on the command line besides `--set` (run_spec.rs), and running anything.
 
+mod augment;
 mod check;
 mod decode;
 mod error;
 mod execution;
+#[cfg(test)]
+mod leaderboard_tests;
 mod library;
 mod located;
 mod net;
@@ -25,6 +28,7 @@ pub(crate) use decode::decode;
 pub use error::{RecipeError, listed, nearest};
 pub(crate) use execution::PREFETCH_MAX;
 pub use execution::{CacheBytes, CpuBudget, Execution};
+pub use fastgarden_train::batch_augment::{BatchAugment, EraseSpec, MixSpec, Normalize};
 pub use fastgarden_train::net::xresnet::XResNetSpec as Net;
 pub use fastgarden_train::schedule::Schedule;
 pub use fastgarden_train::trainer::EmaSpec;
@@ -86,6 +90,8 @@ pub struct Data {
     pub resample: ResamplePath,
     /// What is made of a damaged image.
     pub decode: Decode,
+    /// What pictures are normalised to, in training and evaluation.
+    pub normalize: Normalize,
     /// Distinct bad records that a run may quarantine.
     pub bad_records: BadRecords,
 }
@@ -138,10 +144,18 @@ pub struct Stage {
     pub sampler: Sampler,
     /// From image to view.
     pub crop: Crop,
-    /// Whether a view is mirrored with probability ½.
+    /// Whether the crop mirrors a view with probability ½.
     pub flip: bool,
-    /// Work of the Augmenter pool.
+    /// What is done to a picture on the CPU besides.
     pub cpu_augment: CpuAugment,
+    /// What is done to a batch's pictures on the device.
+    pub batch_augment: BatchAugment,
+    /// Random erasing on the device, if any.
+    pub erase: Option<EraseSpec>,
+    /// Mixup or cutmix, if any.
+    pub mix: Option<MixSpec>,
+    /// Base learning rate of this stage, > 0, in place of the optimiser's.
+    pub lr: Option<f64>,
     /// The learning rate over this stage's steps.
     pub schedule: Schedule,
     /// Whether the optimiser's moments go on from the stage before.
@@ -167,8 +181,10 @@ pub enum Crop {
         /// Smallest share of the area, in (0, 1].
         min_scale: f64,
     },
-    /// The whole image resized, aspect not kept.
+    /// The whole image resized, aspect not kept (fastai's Resize with its method Squish).
     Whole,
+    /// The largest square, at a random place, resized (fastai's Resize).
+    Largest,
 }
 
 /// `stage.cpu_augment`
@@ -178,6 +194,8 @@ pub enum CpuAugment {
     None,
     /// Brightness and contrast, in u8, hashed.
     Jitter,
+    /// What `batch_augment = "standard"` does, by the same draws, but crop and geometry as one resampling; in u8, hashed.
+    Standard,
 }
 
 /// `stage.optimizer_state`
@@ -218,12 +236,23 @@ impl StagePrecision {
 pub struct Evaluation {
     /// Side of the shards to take, pixels.
     pub source_px: u32,
-    /// Side the whole image is resized to, pixels; at least `input_px`.
+    /// The part of an image that is resized.
+    pub crop: EvaluationCrop,
+    /// Side that part is resized to, pixels; at least `input_px`.
     pub resize_px: u32,
     /// Side of the centre crop, pixels.
     pub input_px: u32,
     /// Most validation records to use; 0 = all.
     pub limit: u64,
+}
+
+/// `evaluation.crop`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvaluationCrop {
+    /// The whole image, aspect not kept: how fastai validates after RandomResizedCrop.
+    Whole,
+    /// The largest square in the middle: how fastai validates after Resize.
+    Largest,
 }
 
 /// `[checkpoint]`

@@ -9,17 +9,19 @@ use crate::cli::{Format, RecipesCommand};
 use crate::exit::{Failure, OrFail as _};
 use crate::recipe::{EMBEDDED, Recipe};
 use crate::rules::{Finding, Rules, Verdict, check};
+use crate::train_command::Parents;
 
 /// Runs one of them; output goes to standard output.
 pub fn run(command: &RecipesCommand) -> Result<(), Failure> {
     let text = match command {
         RecipesCommand::List { format } => list(*format)?,
         RecipesCommand::Show { recipe, set } => Recipe::load(recipe, set).or_usage()?.to_toml(),
-        RecipesCommand::Check { recipe, set, rules, runs, format } => {
+        RecipesCommand::Check { recipe, set, rules, from, runs, format } => {
             let recipe = Recipe::load(recipe, set).or_usage()?;
             let rules = Rules::load(rules).or_usage()?;
             let seeds = runs.map_or_else(|| recipe.seeds.clone(), |runs| (1..=u64::from(runs)).collect());
-            let findings = check(&rules, &recipe, &seeds);
+            let origin = Parents::find(from.as_deref(), &seeds, &recipe.net)?.origin();
+            let findings = check(&rules, &recipe, &seeds, &origin);
             match format {
                 Format::Json => check_json(&recipe, &rules, &findings),
                 Format::Text => check_text(&recipe, &rules, &findings),

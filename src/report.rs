@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fastgarden_proto::observe::Cache;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,10 @@ pub struct Report {
 pub struct RunReport {
     /// Its seed.
     pub seed: u64,
-    /// Its epochs, from 1.
+    /// What it started from; null when from initialisation alone.
+    #[serde(default)]
+    pub parent: Option<ParentReport>,
+    /// Its epochs, over the lineage.
     pub epochs: Vec<EpochReport>,
     /// Of the last validation, 0–1; null before one.
     pub accuracy: Option<f64>,
@@ -62,6 +65,19 @@ pub struct RunReport {
     pub weights_sha256: String,
     /// From start or resume to the next stop.
     pub attempts: Vec<AttemptReport>,
+}
+
+/// What a run started from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParentReport {
+    /// A checkpoint's folder or a file of weights.
+    pub path: PathBuf,
+    /// Epochs it had opened, over its lineage.
+    pub epochs: u32,
+    /// Chain of its ledger then, hex; empty where it has none.
+    pub ledger_head: String,
+    /// Of its weights.
+    pub weights_sha256: String,
 }
 
 /// One epoch.
@@ -226,6 +242,7 @@ mod tests {
         };
         RunReport {
             seed,
+            parent: None,
             epochs: vec![epoch],
             accuracy: Some(accuracy),
             is_full_validation: true,

@@ -134,6 +134,26 @@ impl Rules {
     }
 }
 
+/// Where the first weights of a series come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// The net's own initialisation.
+    #[default]
+    Initialised,
+    /// Runs of our own, from scratch.
+    Own {
+        /// Epochs that they had opened, over their lineage.
+        epochs: u32,
+    },
+    /// Not shown to be our own.
+    Foreign {
+        /// Epochs that are known of.
+        epochs: u32,
+        /// Why not.
+        why: String,
+    },
+}
+
 /// What a finished or stopped series has to show for itself.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -147,13 +167,15 @@ pub struct Outcome {
     pub validation_quarantined: u64,
     /// Whether the data set is the synthetic garden.
     pub on_garden: bool,
+    /// Where its first weights come from.
+    pub origin: Origin,
     /// Largest device memory of a run, bytes, where it was measured.
     pub device_bytes_max: Option<u64>,
 }
 
 /// Every reason why this series is not a submission; empty when nothing is known against it.
 pub fn reasons_against(rules: &Rules, recipe: &Recipe, outcome: &Outcome) -> Vec<String> {
-    let mut reasons: Vec<String> = check(rules, recipe, &outcome.finished_seeds)
+    let mut reasons: Vec<String> = check(rules, recipe, &outcome.finished_seeds, &outcome.origin)
         .into_iter()
         .filter(|finding| finding.verdict == Verdict::Fail)
         .map(|finding| format!("{}: {}", finding.rule, finding.reason))
@@ -219,18 +241,20 @@ pub struct Finding {
 }
 
 /// Every rule's word on a recipe that is to run, or has run, with these seeds.
-pub fn check(rules: &Rules, recipe: &Recipe, seeds: &[u64]) -> Vec<Finding> {
+pub fn check(rules: &Rules, recipe: &Recipe, seeds: &[u64], origin: &Origin) -> Vec<Finding> {
     let finding = |rule, title, (verdict, reason)| Finding { rule, title, verdict, reason };
     vec![
-        finding("R1", "from scratch", pass("weights come from the net's own initialisation")),
+        finding("R1", "from scratch", from_scratch(rules, origin)),
         finding("R2", "scored on the whole set", scored(rules, recipe)),
         finding(
             "R3",
             "one split",
-            undecided("no validation record may be in a training plan: checked against the data"),
+            undecided(
+                "no validation record in a training plan, one set of pictures at every size: checked against the data",
+            ),
         ),
         finding("R4", "mean of enough runs", runs(rules, seeds)),
-        finding("R5", "epochs", epochs(rules, recipe)),
+        finding("R5", "epochs", epochs(rules, recipe, origin)),
         finding("R6", "one small GPU", device(rules)),
         finding("R7", "examples an epoch", examples(rules)),
         finding("R8", "technique explained", explained(rules, recipe)),
@@ -254,6 +278,16 @@ fn undecided(reason: impl Into<String>) -> Word {
 
 fn unlimited() -> Word {
     pass("these rules set no limit")
+}
+
+fn from_scratch(rules: &Rules, origin: &Origin) -> Word {
+    match origin {
+        Origin::Initialised => pass("weights come from the net's own initialisation"),
+        Origin::Own { .. } => pass("weights come from runs of our own, from scratch"),
+        // Rules without a limit on epochs are not the competition's.
+        Origin::Foreign { why, .. } if rules.epochs.is_some() => fail(why.clone()),
+        Origin::Foreign { .. } => unlimited(),
+    }
 }
 
 fn scored(rules: &Rules, recipe: &Recipe) -> Word {
@@ -286,12 +320,19 @@ fn runs(rules: &Rules, seeds: &[u64]) -> Word {
     pass(format!("{count} runs with the seeds 1 to {count}"))
 }
 
-fn epochs(rules: &Rules, recipe: &Recipe) -> Word {
-    let (Some(most), have) = (rules.epochs, recipe.epochs()) else { return unlimited() };
+fn epochs(rules: &Rules, recipe: &Recipe, origin: &Origin) -> Word {
+    let Some(most) = rules.epochs else { return unlimited() };
+    let here = recipe.epochs();
+    let (before, lineage) = match origin {
+        Origin::Initialised => (0, "no parents".to_owned()),
+        Origin::Own { epochs } | Origin::Foreign { epochs, .. } => (*epochs, format!("{epochs} of them the parent's")),
+    };
+    let have = here.saturating_add(before);
     if have > most {
-        return fail(format!("{have} epochs, more than {most}"));
+        let lineage = if before > 0 { format!(", {lineage}") } else { String::new() };
+        return fail(format!("{have} epochs, more than {most}{lineage}"));
     }
-    pass(format!("{have} {}, no parents", plural(have as usize, "epoch")))
+    pass(format!("{have} {}, {lineage}", plural(have as usize, "epoch")))
 }
 
 fn device(rules: &Rules) -> Word {

@@ -27,6 +27,8 @@ pub struct RunSpec {
     pub seeds: Vec<u64>,
     /// The device that was asked for.
     pub device: DeviceRequest,
+    /// What the runs start from, if not from initialisation alone.
+    pub from: Option<PathBuf>,
     /// Whether to go on with the newest series of the recipe's name.
     pub resume: bool,
     /// Steps after which a run ends.
@@ -104,6 +106,7 @@ impl RunSpec {
             out: args.out.clone(),
             seeds,
             device: args.device,
+            from: args.from.clone(),
             resume: args.resume,
             max_steps: args.max_steps,
             pools: PoolSizes::from(&args.pools),
@@ -136,6 +139,9 @@ impl RunSpec {
         }
         for assignment in &args.set {
             flag("--set", assignment.clone());
+        }
+        if let Some(from) = &args.from {
+            flag("--from", from.display().to_string());
         }
         if let Some(steps) = args.max_steps {
             flag("--max-steps", steps.to_string());
@@ -223,12 +229,14 @@ mod tests {
             "cpu",
             "--cpu-budget",
             "40%",
+            "--from",
+            "runs/A",
         ];
         let command = spec(&words).expect("valid").resume_command();
         assert_eq!(
             command,
             "fastgarden-actors train seedling --data 'my shards/*.tfrec' --out runs --runs 2 --device cpu \
-             --set stage.0.epochs=1 --cpu-budget 40% --resume"
+             --set stage.0.epochs=1 --from runs/A --cpu-budget 40% --resume"
         );
     }
 }

@@ -6,7 +6,7 @@ use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::ticket::{self, Transform};
 
-use crate::recipe::{CpuAugment, Crop, Decode, Evaluation, Execution, Sampler, Stage};
+use crate::recipe::{CpuAugment, Crop, Decode, Evaluation, EvaluationCrop, Execution, Sampler, Stage};
 use crate::run_spec::PoolSizes;
 
 /// Side of a view where no recipe says otherwise, pixels: the work of `bench`.
@@ -21,20 +21,30 @@ pub fn stage_view(stage: &Stage) -> Transform {
     let crop = match stage.crop {
         Crop::RandomResized { min_scale } => ticket::Crop::RandomResized { min_scale },
         Crop::Whole => ticket::Crop::Resize,
+        Crop::Largest => ticket::Crop::Largest,
     };
-    Transform { size: square(stage.input_px), crop, flip: stage.flip, jitter: stage.cpu_augment == CpuAugment::Jitter }
+    Transform {
+        size: square(stage.input_px),
+        crop,
+        flip: stage.flip,
+        distort: stage.cpu_augment == CpuAugment::Standard,
+        jitter: stage.cpu_augment != CpuAugment::None,
+    }
 }
 
 /// The view of a validation ticket: nothing about it is random.
 pub fn evaluation_view(evaluation: &Evaluation) -> Transform {
-    let crop = ticket::Crop::ResizeThenCentre { resize_px: evaluation.resize_px };
-    Transform { size: square(evaluation.input_px), crop, flip: false, jitter: false }
+    let crop = ticket::Crop::ResizeThenCentre {
+        resize_px: evaluation.resize_px,
+        largest: evaluation.crop == EvaluationCrop::Largest,
+    };
+    Transform { size: square(evaluation.input_px), crop, flip: false, distort: false, jitter: false }
 }
 
 /// The view where no recipe says otherwise: a random resized crop of 0.35–1 of the area, mirrored half the time.
 pub fn bench_view() -> Transform {
     let crop = ticket::Crop::RandomResized { min_scale: BENCH_MIN_SCALE };
-    Transform { size: square(BENCH_INPUT_PX), crop, flip: true, jitter: false }
+    Transform { size: square(BENCH_INPUT_PX), crop, flip: true, distort: false, jitter: false }
 }
 
 /// The order of an epoch's records.

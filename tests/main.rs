@@ -4,4 +4,6 @@
 mod bench;
 mod common;
 mod data_commands;
+mod lr_find;
+mod stages;
 mod train;

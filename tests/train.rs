@@ -276,6 +276,8 @@ fn what_can_not_work_is_refused_in_one_sentence() {
         (format!("{usual} --set optimizer.rate=1"), "rate"),
         (format!("{usual} --set net.outputs=50"), "outputs"),
         (format!("{usual} --set stage.0.batch_size=4096"), "not one whole batch"),
+        (format!("{usual} --set stage.0.precision=fp16"), "`stage.0.precision` is \"fp16\", which needs a gpu"),
+        (format!("{usual} --set stage.0.precision=fp8"), "`stage.0.precision` is \"fp8\""),
         ("--data nowhere --out runs --device cpu".to_owned(), "nowhere"),
         ("--data garden --out a-file --device cpu".to_owned(), "a-file"),
         ("--data garden --out runs --device cuda:7".to_owned(), "cuda"),
@@ -285,6 +287,21 @@ fn what_can_not_work_is_refused_in_one_sentence() {
         assert!(ended.stderr.to_lowercase().contains(word), "{more}: {}", ended.stderr);
     }
     assert!(series(&place.path("runs")).is_none(), "nothing was begun");
+}
+
+#[test]
+fn half_precision_on_a_gpu_is_full_precision_here_and_said_once() {
+    let place = Nursery::new();
+    let output = place.train("runs", "--seed 1 --max-steps 2 --set stage.0.precision=fp16-on-gpu");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("fp16-on-gpu is fp32 here").count(), 1, "{}", output.stderr);
+    let plain = place.train("plain", "--seed 1 --max-steps 2");
+    assert!(!plain.stderr.contains("fp32"), "{}", plain.stderr);
+    let weights = |out: &str| report(&place.path(out))["runs"][0]["weights_sha256"].clone();
+    assert_eq!(weights("runs"), weights("plain"));
+    let output = place.train("bf16", "--seed 1 --max-steps 2 --set stage.0.precision=bf16");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_ne!(weights("bf16"), weights("plain"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use fastgarden_data::batch::RowDigest;
 use fastgarden_data::batch_hash::BatchHash;
+use fastgarden_data::distortion::Distortion;
 use fastgarden_data::example::{FeatureNames, FeatureValue, encode_example, parse_example};
 use fastgarden_data::framing::{check_frame, write_frame};
 use fastgarden_data::garden;
@@ -76,6 +77,8 @@ pub fn all() -> Vec<Subject> {
         subject("exact view, AVX2", Avx2, exact_view),
         subject("planar view, portable", Portable, planar_view),
         subject("planar view, AVX2", Avx2, planar_view),
+        subject("distorted view, portable", Portable, distorted_view),
+        subject("distorted view, AVX2", Avx2, distorted_view),
         subject("jitter of a view", Any, jitter),
         subject("hash of a view", Any, row_hash),
         subject("batch hash of 64 rows", Any, batch_hash),
@@ -118,7 +121,7 @@ fn plan(_: Simd) -> Work {
 }
 
 fn transform() -> Transform {
-    Transform { size: SIZE, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, jitter: true }
+    Transform { size: SIZE, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, distort: false, jitter: true }
 }
 
 fn tickets(_: Simd) -> Work {
@@ -151,16 +154,20 @@ fn crop() -> CropBox {
 }
 
 fn exact_view(simd: Simd) -> Work {
-    view(ResamplePath::Pil, simd)
+    view(ResamplePath::Pil, simd, None)
 }
 
 fn planar_view(simd: Simd) -> Work {
-    view(ResamplePath::Planar, simd)
+    view(ResamplePath::Planar, simd, None)
 }
 
-/// Crop, resize and flip of a picture that is decoded already.
-fn view(path: ResamplePath, simd: Simd) -> Work {
-    let place = Placement { source: crop(), full: SIZE, window: SIZE.whole(), flip: true };
+fn distorted_view(simd: Simd) -> Work {
+    view(ResamplePath::Pil, simd, Some(Distortion::draw(ViewKey { seed: 1, epoch: 1, seq: 1, view: 0 })))
+}
+
+/// Crop, resize and flip of a picture that is decoded already, with or without a distortion.
+fn view(path: ResamplePath, simd: Simd, distortion: Option<Distortion>) -> Work {
+    let place = Placement { source: crop(), full: SIZE, window: SIZE.whole(), flip: true, distortion };
     let jpeg = jpeg();
     // Kept for as long as the process lives, as the picture borrows from it.
     let decoder = Box::leak(Box::new(ImageDecoder::with_simd(DecodeMode::Strict, simd)));

@@ -3,6 +3,7 @@
 import statistics
 
 import plot
+from training import report as training_report
 
 TITLES = {
     "uncached": "Uncached: TFRecord to uint8 batch",
@@ -119,9 +120,14 @@ def markdown(results):
 
 
 def write(results, folder):
-    """Writes both files; systems without a finished run are left out of tables and plot, and named."""
+    """Writes both files; systems without a finished run are left out of tables and plot, and named.
+
+    The section about training steps, which train_step.py writes, stays.
+    """
     text, panels = markdown(results)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "BENCHMARKS.md").write_text(text)
+    path = folder / "BENCHMARKS.md"
+    training = training_report.split(path.read_text())[1] if path.exists() else ""
+    path.write_text(text + training)
     if panels:
         (folder / "benchmarks.svg").write_text(plot.bars(panels))

@@ -3,7 +3,8 @@
 //! The folder holds, for batch k from 0: `batch-0000k.npy` (u8, [rows, height, width, 3], RGB, as the trainer would get
 //! them) and `label-0000k.npy` (i64, [rows]; −1 where a record has no class); `hash.json`, `{"batch_hash":"…"}`; and
 //! `tickets.jsonl`, one line a ticket in plan order: `{"seq", "shard", "offset", "class", "id",
-//! "views":[{"box":[x,y,w,h],"flip","size":[w,h]}]}`, with the box in pixels of the upright image. A ticket that could
+//! "views":[{"box":[x,y,w,h],"flip","size":[w,h]}]}`, with the box in pixels of the upright image; a view that is
+//! distorted has a member `"distortion"`, the 3×3 matrix row by row (see `fastgarden_data::distortion`). A ticket that could
 //! not be used keeps its line, has no views and a member `"quarantined"` with the reason; it has no row in the arrays.
 //!
 //! The hash: h = 32 zero bytes; for each batch, h = SHA-256(h ‖ for each of its tickets in order: seq as u64 ‖ label as
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use fastgarden_data::batch::Batch;
 use fastgarden_data::batch_hash::BatchHash;
+use fastgarden_data::distortion::Distortion;
 use fastgarden_data::geometry::CropBox;
 use fastgarden_data::outcome::{Quarantined, Use};
 use fastgarden_data::phase::PhaseSpec;
@@ -137,7 +139,10 @@ fn ticket(phase: &PhaseSpec, seq: u64, frame: &[u8], decoder: &ImageDecoder) -> 
             let placement = transform.place(key, image.size);
             let CropBox { x, y, width, height } = placement.source;
             let size = vec![transform.size.width, transform.size.height];
-            View { r#box: vec![x, y, width, height], flip: placement.flip, size }
+            let aspect = f64::from(transform.size.width) / f64::from(transform.size.height);
+            let matrix = |distortion: &Distortion| distortion.homography(aspect).concat();
+            let distortion = placement.distortion.as_ref().map(matrix).unwrap_or_default();
+            View { r#box: vec![x, y, width, height], flip: placement.flip, size, distortion }
         };
         phase.views.iter().enumerate().map(place).collect()
     });

@@ -11,8 +11,8 @@ use super::validate::Checked;
 
 /// What a number must be, in words and as a test.
 pub struct Bound {
-    words: &'static str,
-    holds: fn(f64) -> bool,
+    pub words: &'static str,
+    pub holds: fn(f64) -> bool,
 }
 
 pub const POSITIVE: Bound = Bound { words: "a number above 0", holds: |value| value > 0.0 };

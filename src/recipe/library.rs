@@ -16,8 +16,23 @@ pub struct Embedded {
     pub text: &'static str,
 }
 
-/// All of them; the first is what `train` takes without arguments.
-pub const EMBEDDED: &[Embedded] = &[Embedded { name: "seedling", text: include_str!("../../recipes/seedling.toml") }];
+macro_rules! embedded {
+    ($($name:literal),+ $(,)?) => {
+        &[$(Embedded { name: $name, text: include_str!(concat!("../../recipes/", $name, ".toml")) }),+]
+    };
+}
+
+/// All of them; the first is what `train` takes without arguments, then those of the leaderboard in its order.
+pub const EMBEDDED: &[Embedded] = embedded![
+    "seedling",
+    "mk-resnext50-deconv",
+    "mk-resnext50",
+    "xse-resnext34-deconv",
+    "flat-cos-rrc",
+    "progressive-resize",
+    "transfer-192-224",
+    "baseline",
+];
 
 /// Largest recipe or rule file, bytes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;

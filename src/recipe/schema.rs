@@ -32,6 +32,7 @@ pub struct DataToml {
     pub classes: Option<i64>,
     pub resample: Option<String>,
     pub decode: Option<String>,
+    pub normalize: Option<String>,
     pub bad_records: Option<String>,
 }
 
@@ -131,6 +132,9 @@ pub struct StageToml {
     pub crop: Option<CropToml>,
     pub cpu_augment: Option<String>,
     pub batch_augment: Option<String>,
+    pub erase: Option<EraseToml>,
+    pub mix: Option<MixToml>,
+    pub lr: Option<f64>,
     pub schedule: Option<ScheduleToml>,
     pub optimizer_state: Option<String>,
     pub precision: Option<String>,
@@ -152,6 +156,19 @@ pub struct CropToml {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
+pub struct EraseToml {
+    pub probability: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct MixToml {
+    pub kind: Option<String>,
+    pub alpha: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct ScheduleToml {
     pub kind: Option<String>,
     pub flat_share: Option<f64>,
@@ -165,6 +182,7 @@ pub struct ScheduleToml {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct EvaluationToml {
     pub source_px: Option<i64>,
+    pub crop: Option<String>,
     pub resize_px: Option<i64>,
     pub input_px: Option<i64>,
     pub on: Option<String>,

@@ -228,12 +228,59 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
             "epochs = 5\nschedule = { kind = \"rex\", rise_share = 0.5 }",
             "small.toml:14: `stage.0.schedule.rise_share` does not belong to kind \"rex\": leave it out",
         ),
-        // Known, but not built.
+        // Nothing is done to a picture twice.
         (
             "epochs = 5",
-            "epochs = 5\nbatch_augment = \"standard\"",
-            "small.toml:14: `stage.0.batch_augment`: \"standard\" is not available in this version: there is only `none`",
+            "epochs = 5\nbatch_augment = \"standard\"\ncrop = { flip = true }",
+            "small.toml:15: `stage.0.crop.flip` mirrors half of the pictures, and `batch_augment` \"standard\" does so too: leave one of them out",
         ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncpu_augment = \"standard\"\ncrop = { flip = true }",
+            "small.toml:15: `stage.0.crop.flip` mirrors half of the pictures, and `cpu_augment` \"standard\" does so too: leave one of them out",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncpu_augment = \"standard\"\nbatch_augment = \"flip\"",
+            "small.toml:15: `stage.0.batch_augment` \"flip\" and `stage.0.cpu_augment` \"standard\" both mirror pictures: leave one of them out",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncpu_augment = \"jitter\"\nbatch_augment = \"standard\"",
+            "small.toml:15: `stage.0.batch_augment` \"standard\" and `stage.0.cpu_augment` \"jitter\" both change brightness and contrast: leave one of them out",
+        ),
+        // Erasing, mixing, normalising.
+        (
+            "epochs = 5",
+            "epochs = 5\nerase = { probability = 1.5 }",
+            "small.toml:14: `stage.0.erase.probability` is 1.5: it must be from 0 to 1",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nmix = { kind = \"mixup\", alpha = 0 }",
+            "small.toml:14: `stage.0.mix.alpha` is 0: it must be from 0.001 to 1000",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nmix = { alpha = 0.4 }",
+            "small.toml:14: `stage.0.mix.alpha` does not belong to kind \"none\": leave it out",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\nmix = { kind = \"cutmux\" }",
+            "small.toml:14: `stage.0.mix.kind` is \"cutmux\", but it must be one of `none`, `mixup`, `cutmix`: did you mean `cutmix`?",
+        ),
+        (
+            "[net]",
+            "[data]\nnormalize = \"cifar\"\n[net]",
+            "small.toml:4: `data.normalize` is \"cifar\", but it must be one of `none`, `imagenet`",
+        ),
+        (
+            "epochs = 5",
+            "epochs = 5\ncrop = { kind = \"largest\", min_scale = 0.5 }",
+            "small.toml:14: `stage.0.crop.min_scale` does not belong to kind \"largest\": leave it out",
+        ),
+        // Known, but not built.
         (
             "epochs = 5",
             "epochs = 5\nsampler = { kind = \"balanced\" }",
@@ -261,6 +308,7 @@ fn set_changes_any_key_before_anything_is_checked() {
         "runs.seeds=[7, 8]",
         "net.layers.1=9",
         "stage.0.sampler.kind=sequential",
+        "stage.0.precision=fp16-on-gpu",
         "stage.0.schedule={ kind = \"constant\" }",
     ])
     .expect("valid");
@@ -271,7 +319,21 @@ fn set_changes_any_key_before_anything_is_checked() {
         Optimizer { lr: 2.0, clip_norm: None, groups: Vec::new(), spec: OptimizerSpec::Adam(adamw) }
     );
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
+    assert_eq!(recipe.stages[0].precision, StagePrecision::Fp16OnGpu);
     assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
+}
+
+#[test]
+fn half_of_the_pictures_are_mirrored_once_wherever_that_is_done() {
+    for (assignment, by_the_crop) in [
+        ("stage.0.epochs=5", true),
+        ("stage.0.cpu_augment=jitter", true),
+        ("stage.0.cpu_augment=standard", false),
+        ("stage.0.batch_augment=flip", false),
+        ("stage.0.batch_augment=standard", false),
+    ] {
+        assert_eq!(small(&[assignment]).expect(assignment).stages[0].flip, by_the_crop, "{assignment}");
+    }
 }
 
 #[test]
@@ -307,6 +369,8 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
             "stage.0.cpu_augment=jitter",
         ],
         &["net.block.kind=bottleneck", "net.outputs=1000", "data.bad_records=0.3%", "stage.0.optimizer_state=reset"],
+        &["stage.0.precision=bf16"],
+        &["stage.0.precision=fp16"],
         &["optimizer={ kind = \"adam\", lr = 1e-3, weight_decay = 0.1 }", "stage.0.schedule.kind=rex"],
         &[
             "optimizer.group=[{ match = \"0.*\", lr_factor = 0.1, decay = false }, { match = \"*.bias\", lr_factor = 64 }]",
@@ -320,7 +384,10 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
             "stage.0.schedule={ kind = \"one_cycle\", rise_share = 0.4, momentum_low = 0.8 }",
         ],
         &["execution.cache=encoded", "execution.cache_bytes=512MiB", "execution.cpu_budget=40%"],
-        &["data.resample=planar", "data.decode=lenient"],
+        &["data.resample=planar", "data.decode=lenient", "data.normalize=imagenet", "evaluation.crop=largest"],
+        &["stage.0.batch_augment=standard", "stage.0.mix.kind=mixup", "stage.0.erase={}"],
+        &["stage.0.batch_augment=flip", "stage.0.mix={ kind = \"cutmix\", alpha = 0.3 }"],
+        &["stage.0.cpu_augment=standard", "stage.0.crop.kind=largest", "stage.0.erase.probability=0"],
         &["summary=\"quotes \\\" back\\\\slash\\nline\\ttab \\u0007 é\"", "based_on=[\"a, b\", \"c\"]"],
     ];
     for assignments in variants {
@@ -346,9 +413,15 @@ fn the_hash_covers_everything_but_execution() {
     ] {
         assert_eq!(small(&[same]).expect(same).hash(), plain, "{same}");
     }
-    for other in
-        ["optimizer.lr=2e-3", "stage.0.cpu_augment=jitter", "why=because", "checkpoint.keep=3", "runs.seeds=[1]"]
-    {
+    for other in [
+        "optimizer.lr=2e-3",
+        "stage.0.cpu_augment=jitter",
+        "stage.0.mix.kind=mixup",
+        "data.normalize=imagenet",
+        "why=because",
+        "checkpoint.keep=3",
+        "runs.seeds=[1]",
+    ] {
         assert_ne!(small(&[other]).expect(other).hash(), plain, "{other}");
     }
 }
@@ -367,7 +440,8 @@ fn seedling_is_what_the_readme_promises() {
     assert_eq!((recipe.stages.len(), stage.epochs, stage.batch_size, stage.drop_last), (1, 5, 64, true));
     assert_eq!((stage.input_px, stage.cpu_augment), (64, CpuAugment::Jitter));
     assert_eq!(&recipe.net, &Net::xresnet18(104));
-    let evaluation = Evaluation { source_px: 192, resize_px: 80, input_px: 64, limit: 0 };
+    let crop = EvaluationCrop::Whole;
+    let evaluation = Evaluation { source_px: 192, crop, resize_px: 80, input_px: 64, limit: 0 };
     assert_eq!((recipe.evaluation, &*recipe.seeds), (evaluation, &[1][..]));
 }
 
@@ -375,7 +449,7 @@ fn seedling_is_what_the_readme_promises() {
 fn unknown_names_and_files_are_told() {
     let cases = [
         ("seedlin", "there is no recipe named `seedlin`: did you mean `seedling`?"),
-        ("xyz", "there is no recipe named `xyz`: there are `seedling`, or give the path of a .toml file"),
+        ("xyz", "there is no recipe named `xyz`: there are `seedling`, `mk-resnext50-deconv`, "),
         ("no/such.toml", "no/such.toml: cannot read this file: "),
     ];
     for (name, expected) in cases {

@@ -7,13 +7,14 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
 use fastgarden_data::resample::ResamplePath;
 use fastgarden_train::net::xresnet::OUTPUTS_MAX;
 
-use super::check::{Check, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
+use super::augment::Augmentation;
+use super::check::{Check, POSITIVE, SHARE_BELOW_ONE};
 use super::error::RecipeError;
 use super::located::Node;
-use super::schema::{CheckpointToml, CropToml, DataToml, EvaluationToml, RecipeToml, StageToml};
+use super::schema::{CheckpointToml, DataToml, EvaluationToml, RecipeToml, StageToml};
 use super::{
-    BadRecords, CheckpointCadence, CpuAugment, Crop, Data, Decode, Evaluation, OptimizerState, Recipe, Sampler, Stage,
-    StagePrecision,
+    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Normalize, OptimizerState, Recipe,
+    Sampler, Stage, StagePrecision,
 };
 
 /// A value, or what is wrong with it.
@@ -78,6 +79,7 @@ impl Check<'_> {
     fn data(&self, raw: DataToml) -> Checked<Data> {
         let features = raw.features.unwrap_or_default();
         let paths = [ResamplePath::Pil, ResamplePath::Planar].map(|path| (path.name(), path));
+        let normalizes = [("none", Normalize::None), ("imagenet", Normalize::ImageNet)];
         let decodes = [("strict", Decode::Strict), ("lenient", Decode::Lenient)];
         Ok(Data {
             image_feature: self.feature("data.features.image", features.image, "image")?,
@@ -86,6 +88,7 @@ impl Check<'_> {
             classes: self.integer("data.classes", raw.classes, Some(104), 1..=OUTPUTS_MAX)? as u32,
             resample: self.choice("data.resample", raw.resample, Some("pil"), &paths, &[])?,
             decode: self.choice("data.decode", raw.decode, Some("strict"), &decodes, &[])?,
+            normalize: self.choice("data.normalize", raw.normalize, Some("none"), &normalizes, &[])?,
             bad_records: self.bad_records(raw.bad_records)?,
         })
     }
@@ -122,16 +125,14 @@ impl Check<'_> {
         raw.into_iter().enumerate().map(|(index, stage)| self.stage(&format!("stage.{index}"), stage)).collect()
     }
 
-    fn stage(&self, at: &str, raw: StageToml) -> Checked<Stage> {
+    fn stage(&self, at: &str, mut raw: StageToml) -> Checked<Stage> {
         let key = |name: &str| format!("{at}.{name}");
+        let Augmentation { crop, flip, cpu_augment, batch_augment, erase, mix } = self.augmentation(at, &mut raw)?;
         let samplers = [("sequential", Sampler::Sequential), ("shuffled", Sampler::Shuffled)];
         let later = ["balanced", "weighted", "triplet", "siamese", "multi_resolution", "file", "hard"];
         let sampler_kind = raw.sampler.unwrap_or_default().kind;
         let sampler = self.choice(&key("sampler.kind"), sampler_kind, Some("shuffled"), &samplers, &later)?;
-        let augments = [("none", CpuAugment::None), ("jitter", CpuAugment::Jitter)];
         let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
-        self.choice(&key("batch_augment"), raw.batch_augment, Some("none"), &[("none", ())], &["flip", "standard"])?;
-        let (crop, flip) = self.crop(&key("crop"), raw.crop.unwrap_or_default())?;
         let stage = Stage {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
             source_px: self.side(&key("source_px"), raw.source_px, 224)?,
@@ -141,7 +142,11 @@ impl Check<'_> {
             sampler,
             crop,
             flip,
-            cpu_augment: self.choice(&key("cpu_augment"), raw.cpu_augment, Some("none"), &augments, &[])?,
+            cpu_augment,
+            batch_augment,
+            erase,
+            mix,
+            lr: raw.lr.map(|lr| self.number(&key("lr"), Some(lr), None, &POSITIVE)).transpose()?,
             schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
             optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
             precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES, &[])?,
@@ -158,18 +163,6 @@ impl Check<'_> {
         Ok(stage)
     }
 
-    fn crop(&self, at: &str, raw: CropToml) -> Checked<(Crop, bool)> {
-        let kinds = [("random_resized", true), ("whole", false)];
-        let is_random = self.choice(&format!("{at}.kind"), raw.kind, Some("random_resized"), &kinds, &[])?;
-        let flip = raw.flip.unwrap_or(true);
-        if !is_random {
-            self.foreign(at, "whole", &[("min_scale", raw.min_scale.is_some())])?;
-            return Ok((Crop::Whole, flip));
-        }
-        let min_scale = self.number(&format!("{at}.min_scale"), raw.min_scale, Some(0.35), &SHARE_ABOVE_ZERO)?;
-        Ok((Crop::RandomResized { min_scale }, flip))
-    }
-
     fn evaluation(&self, raw: EvaluationToml, last: &Stage) -> Checked<Evaluation> {
         if let Some(on) = &raw.on
             && on != "val"
@@ -179,6 +172,8 @@ impl Check<'_> {
                 None => self.wrong("evaluation.on", format!("`evaluation.on` is {on:?}: it must be `val`")),
             });
         }
+        let crops = [("whole", EvaluationCrop::Whole), ("largest", EvaluationCrop::Largest)];
+        let crop = self.choice("evaluation.crop", raw.crop, Some("whole"), &crops, &[])?;
         let input_px = self.side("evaluation.input_px", raw.input_px, last.input_px)?;
         let resize_px = self.side("evaluation.resize_px", raw.resize_px, resize_px_for(input_px))?;
         if resize_px < input_px {
@@ -187,6 +182,7 @@ impl Check<'_> {
         }
         Ok(Evaluation {
             source_px: self.side("evaluation.source_px", raw.source_px, last.source_px)?,
+            crop,
             resize_px,
             input_px,
             limit: self.integer("evaluation.limit", raw.limit, Some(0), 0..=i64::from(u32::MAX))? as u64,

@@ -1,7 +1,9 @@
 //! The canonical resolved form of a recipe. Written by hand rather than by a library, because the recipe's hash is
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
-use super::{BadRecords, CpuAugment, Crop, Decode, OptimizerState, Recipe, Sampler, Stage, net, optimizer};
+use super::{
+    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Sampler, Stage, augment, net, optimizer,
+};
 
 /// Everything that the hash covers.
 pub fn hashed_part(recipe: &Recipe) -> String {
@@ -19,9 +21,14 @@ pub fn hashed_part(recipe: &Recipe) -> String {
         stage(each, &mut lines);
     }
     let evaluation = &recipe.evaluation;
+    let crop = match evaluation.crop {
+        EvaluationCrop::Whole => "whole",
+        EvaluationCrop::Largest => "largest",
+    };
     lines.extend([
         "\n[evaluation]".to_owned(),
         format!("source_px = {}", evaluation.source_px),
+        format!("crop = \"{crop}\""),
         format!("resize_px = {}", evaluation.resize_px),
         format!("input_px = {}", evaluation.input_px),
         "on = \"val\"".to_owned(),
@@ -60,6 +67,10 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
         Decode::Strict => "strict",
         Decode::Lenient => "lenient",
     };
+    let normalize = match data.normalize {
+        Normalize::None => "none",
+        Normalize::ImageNet => "imagenet",
+    };
     lines.extend([
         "\n[data]".to_owned(),
         format!(
@@ -70,6 +81,7 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
         ),
         format!("classes = {}", data.classes),
         format!("resample = \"{}\"\ndecode = \"{decode}\"", data.resample.name()),
+        format!("normalize = \"{normalize}\""),
         format!("bad_records = {}", quoted(&bad_records)),
     ]);
     lines.extend(net::lines(&recipe.net));
@@ -89,14 +101,6 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         Sampler::Sequential => "sequential",
         Sampler::Shuffled => "shuffled",
     };
-    let crop = match stage.crop {
-        Crop::RandomResized { min_scale } => format!("kind = \"random_resized\", min_scale = {min_scale:?}"),
-        Crop::Whole => "kind = \"whole\"".to_owned(),
-    };
-    let cpu_augment = match stage.cpu_augment {
-        CpuAugment::None => "none",
-        CpuAugment::Jitter => "jitter",
-    };
     let optimizer_state = match stage.optimizer_state {
         OptimizerState::Keep => "keep",
         OptimizerState::Reset => "reset",
@@ -109,9 +113,10 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         format!("batch_size = {}", stage.batch_size),
         format!("drop_last = {}", stage.drop_last),
         format!("sampler = {{ kind = \"{sampler}\" }}"),
-        format!("crop = {{ {crop}, flip = {} }}", stage.flip),
-        format!("cpu_augment = \"{cpu_augment}\""),
-        "batch_augment = \"none\"".to_owned(),
+    ]);
+    lines.extend(augment::lines(stage));
+    lines.extend(stage.lr.map(|lr| format!("lr = {lr:?}")));
+    lines.extend([
         format!("schedule = {}", optimizer::schedule_value(&stage.schedule)),
         format!("optimizer_state = \"{optimizer_state}\""),
         format!("precision = \"{}\"", stage.precision.name()),

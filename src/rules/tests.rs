@@ -9,7 +9,7 @@ fn seedling(assignments: &[&str]) -> Recipe {
 
 /// Verdicts of R1 to R9.
 fn verdicts(rules: &Rules, assignments: &[&str], seeds: &[u64]) -> [Verdict; 9] {
-    let findings = check(rules, &seedling(assignments), seeds);
+    let findings = check(rules, &seedling(assignments), seeds, &Origin::Initialised);
     let verdicts: Vec<Verdict> = findings.iter().map(|finding| finding.verdict).collect();
     verdicts.try_into().expect("there are nine rules")
 }
@@ -59,6 +59,7 @@ fn a_run_on_other_data_says_why_it_is_no_submission() {
         validation_quarantined: 2,
         on_garden: true,
         device_bytes_max: Some(15 << 30),
+        origin: Origin::Initialised,
     };
     let reasons = reasons_against(&Rules::fastgarden(), &seedling(&[]), &outcome);
     for expected in [
@@ -110,4 +111,21 @@ fn wrong_rules_are_told_in_one_sentence() {
 #[test]
 fn numbers_are_grouped_by_thousands() {
     assert_eq!([0, 999, 1_000, 12_753, 1_234_567].map(grouped), ["0", "999", "1,000", "12,753", "1,234,567"]);
+}
+
+#[test]
+fn the_lineage_counts_and_must_be_our_own() {
+    let told = |rules: &Rules, assignments: &[&str], origin: Origin| {
+        let findings = check(rules, &seedling(assignments), &[1, 2, 3], &origin);
+        [0, 4].map(|rule| (findings[rule].verdict, findings[rule].reason.clone()))
+    };
+    let two_epochs = &["stage.0.epochs=2"];
+    let [first, fifth] = told(&Rules::fastgarden(), two_epochs, Origin::Own { epochs: 3 });
+    assert_eq!((first.0, fifth), (Pass, (Pass, "5 epochs, 3 of them the parent's".to_owned())));
+    let [_, fifth] = told(&Rules::fastgarden(), two_epochs, Origin::Own { epochs: 4 });
+    assert_eq!(fifth, (Fail, "6 epochs, more than 5, 4 of them the parent's".to_owned()));
+    let foreign = Origin::Foreign { epochs: 0, why: "x.safetensors was trained elsewhere".to_owned() };
+    let [first, _] = told(&Rules::fastgarden(), two_epochs, foreign.clone());
+    assert_eq!(first, (Fail, "x.safetensors was trained elsewhere".to_owned()));
+    assert!(told(&Rules::none(), two_epochs, foreign).iter().all(|(verdict, _)| *verdict == Pass));
 }

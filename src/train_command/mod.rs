@@ -1,6 +1,7 @@
 //! `train`: one recipe, one run a seed, one report.
 //! Not here: training (`fastgarden-train`) or batches (`fastgarden-data`).
 
+mod parent;
 mod plan;
 mod show;
 mod summary;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use crossbeam_channel::bounded;
 use fastgarden_data::failure::PipelineError;
 use fastgarden_data::pipeline::Pipeline;
+use fastgarden_train::checkpoint::CheckpointError;
 use fastgarden_train::device;
 use fastgarden_train::trainer::{EVENTS_MAX, Run, RunEnd, RunResult, TrainError, TrainSpec, Trainer};
 
@@ -20,8 +22,8 @@ use crate::interrupt::Interrupts;
 use crate::progress::{Progress, ProgressKind};
 use crate::run_spec::RunSpec;
 use crate::series::Series;
-use plan::Prepared;
-pub use plan::evaluation;
+pub use parent::Parents;
+pub use plan::{Prepared, evaluation};
 pub use show::cache_sentence;
 pub use summary::peak_memory_bytes;
 
@@ -71,7 +73,8 @@ fn run_one(
     let pipeline = Arc::new(Pipeline::start(prepared.pipeline_options())?);
     let (events, told) = bounded(EVENTS_MAX);
     let (reply, answer) = bounded(1);
-    let epochs = spec.stages.iter().map(|stage| stage.epochs).sum();
+    let before = spec.opening.parent.as_ref().map_or(0, |parent| parent.epochs);
+    let epochs = before + spec.stages.iter().map(|stage| stage.epochs).sum::<u32>();
     let commands = interrupts.commands.clone();
     let run = Run { spec: Box::new(spec), pipeline: Arc::clone(&pipeline), commands, events, reply };
     Trainer::run(&pipeline, run)?;
@@ -84,7 +87,9 @@ fn run_one(
 pub fn of_train(error: TrainError) -> Failure {
     match &error {
         TrainError::Pipeline(PipelineError::TooManyBadRecords { .. }) => Failure::BadData(Complaint::new(error)),
-        TrainError::Misfit { .. } => Failure::Usage(Complaint::new(error)),
+        TrainError::Misfit { .. }
+        | TrainError::Start { .. }
+        | TrainError::Checkpoint(CheckpointError::Foreign { .. }) => Failure::Usage(Complaint::new(error)),
         _ => Failure::Run(Complaint::new(error)),
     }
 }

@@ -13,12 +13,14 @@ use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
+use fastgarden_train::batch_augment::BatchSpec;
 use fastgarden_train::loss::{CrossEntropy, Objective};
 use fastgarden_train::precision::Precision;
 use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
-use crate::data_set;
+use super::parent::Parents;
+use crate::data_set::{self, Identified};
 use crate::exit::Failure;
 use crate::recipe::{self, OptimizerState, Recipe, StagePrecision};
 use crate::rules::{Rules, grouped};
@@ -39,10 +41,14 @@ pub struct Prepared {
     validation: Arc<Index>,
     features: FeatureNames,
     description: String,
+    /// What was shown of the ids, where there are several source sizes.
+    same_ids: Option<String>,
     device: Device,
     bad_records_max: u64,
     pools: PoolSizes,
     recipe: Recipe,
+    /// What the runs start from.
+    pub parents: Parents,
     /// What stays in memory between epochs, and from run to run.
     pub cache: Option<Arc<Cache>>,
     /// Whether the data is the synthetic garden.
@@ -69,9 +75,9 @@ impl Prepared {
         }
         let found = data_set::find(&patterns, Some(recipe.evaluation.source_px), spec.class_names.as_deref())?;
         let validation = data_set::open(&found, Split::Validation)?;
-        for (_, train) in &opened {
-            data_set::refuse_overlap(train, &validation, &features)?;
-        }
+        let mut parents = Parents::find(spec.from.as_deref(), &spec.seeds, &recipe.net)?;
+        let of_parents = splits_of_parents(&mut parents, &opened, &patterns)?;
+        let same_ids = refuse_mixed_splits(&opened, &of_parents, &validation, &features)?;
         let indexes: Vec<&Index> = opened.iter().map(|(_, index)| &**index).chain([&*validation]).collect();
         let bad_records_max = data_set::bad_records_max(recipe.data.bad_records, &indexes)?;
         refuse_empty_epochs(&recipe, &opened, &spec.rules)?;
@@ -85,10 +91,12 @@ impl Prepared {
             validation,
             features,
             description,
+            same_ids,
             device,
             bad_records_max,
             pools,
             recipe,
+            parents,
             cache,
             on_garden,
         })
@@ -114,6 +122,8 @@ impl Prepared {
         if let Some(EmaSpec { decay, evaluate: true }) = self.recipe.ema {
             lines.push(format!("note    accuracy is that of the weights' running mean, ema.decay {decay}"));
         }
+        lines.extend(self.same_ids.clone());
+        lines.extend(self.parents.headlines());
         let faults = self.train.iter().chain([&self.validation]).flat_map(|index| index.faults());
         lines.extend(faults.map(|fault| format!("warning {fault}")));
         lines.dedup();
@@ -166,8 +176,9 @@ impl Prepared {
             .stages
             .iter()
             .zip(self.train.iter().zip(&self.precisions))
-            .map(|(stage, (index, &precision))| stage_spec(stage, split(index), precision, recipe.optimizer.lr))
+            .map(|(stage, (index, &precision))| stage_spec(stage, split(index), precision, recipe))
             .collect();
+        let parent = self.parents.of(seed);
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
             net: recipe.net.clone(),
@@ -191,6 +202,7 @@ impl Prepared {
                 keep: recipe.checkpoint.keep as usize,
             },
             folder,
+            start: parent.map(|parent| parent.start.clone()),
             opening,
         }
     }
@@ -218,6 +230,8 @@ impl Prepared {
             batch_size: stage.batch_rows as u32,
             drop_last: stage.drop_last,
         };
+        let parent = self.parents.of(seed).map(|parent| parent.ledger.clone());
+        let epochs_before = parent.as_ref().map_or(0, |parent| parent.epochs);
         Opening {
             version: fastgarden_data::ledger::LEDGER_VERSION,
             recipe_hash: self.recipe.hash(),
@@ -229,14 +243,65 @@ impl Prepared {
             validation_fingerprint: hex(&self.validation.fingerprint()),
             decoder_fingerprint: decoder_fingerprint(self.recipe.data.resample),
             seed,
-            plan_hash: stages[0].plan(seed, 1, cap).hash(),
-            parent: None,
+            plan_hash: stages[0].plan(seed, epochs_before + 1, cap).hash(),
+            parent,
         }
     }
 }
 
 fn runs(count: usize) -> String {
     if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
+}
+
+/// I-disjoint and R3: no validation record in any training split, and the same pictures in each of them. Says so where there
+/// are several sizes.
+fn refuse_mixed_splits(
+    opened: &[(u32, Arc<Index>)],
+    of_parents: &[(u32, Arc<Index>)],
+    validation: &Arc<Index>,
+    features: &FeatureNames,
+) -> Result<Option<String>, Failure> {
+    let validation = Identified::read(Arc::clone(validation), features)?;
+    let mut distinct: Vec<(u32, Identified)> = Vec::new();
+    for (px, index) in opened.iter().chain(of_parents) {
+        // One folder of shards serves every size that it is asked for.
+        if distinct.iter().any(|(_, seen)| seen.index.fingerprint() == index.fingerprint()) {
+            continue;
+        }
+        let train = Identified::read(Arc::clone(index), features)?;
+        data_set::refuse_overlap(&train, &validation)?;
+        if let Some((first_px, first)) = distinct.first() {
+            data_set::refuse_other_pictures((*first_px, first), (*px, &train))?;
+        }
+        distinct.push((*px, train));
+    }
+    let sizes: Vec<String> = distinct.iter().map(|(px, _)| format!("{px} px")).collect();
+    Ok((sizes.len() > 1).then(|| format!("ids     the same pictures train at {}", sizes.join(" and "))))
+}
+
+/// What the parents were trained on besides, where --data has it in another size. A parent whose data is not all there is
+/// marked: nobody can show then that no validation record was among it.
+fn splits_of_parents(
+    parents: &mut Parents,
+    opened: &[(u32, Arc<Index>)],
+    patterns: &[String],
+) -> Result<Vec<(u32, Arc<Index>)>, Failure> {
+    let mut besides: Vec<(u32, Arc<Index>)> = Vec::new();
+    for parent in parents.all() {
+        let Some((recipe, fingerprint)) = parent.trained_on.clone() else { continue };
+        for px in recipe.stages.iter().map(|stage| stage.source_px) {
+            let is_open = opened.iter().chain(&besides).any(|(of, _)| *of == px);
+            if !is_open && let Ok(found) = data_set::find(patterns, Some(px), None) {
+                besides.push((px, data_set::open(&found, Split::Train)?));
+            }
+        }
+        let has = |print: &str| opened.iter().chain(&besides).any(|(_, index)| hex(&index.fingerprint()) == print);
+        if !fingerprint.split('+').all(has) {
+            let path = parent.start.path.display();
+            parent.mark_foreign(format!("{path} was trained on shards that --data does not have"));
+        }
+    }
+    Ok(besides)
 }
 
 /// A stage whose epochs have no whole batch would train nothing at all.
@@ -271,7 +336,7 @@ fn precision_on(device: Device, precision: StagePrecision, stage: usize) -> Resu
     }
 }
 
-fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, lr: f64) -> StageSpec {
+fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, recipe: &Recipe) -> StageSpec {
     StageSpec {
         epochs: stage.epochs,
         train,
@@ -279,7 +344,13 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, lr:
         drop_last: stage.drop_last,
         sampler: transforms::sampler(stage.sampler),
         views: vec![transforms::stage_view(stage)],
-        lr,
+        batch: BatchSpec {
+            augment: stage.batch_augment,
+            normalize: recipe.data.normalize,
+            erase: stage.erase,
+            mix: stage.mix,
+        },
+        lr: stage.lr.unwrap_or(recipe.optimizer.lr),
         schedule: stage.schedule,
         precision,
         reset_optimizer: stage.optimizer_state == OptimizerState::Reset,
@@ -292,6 +363,7 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
     EvaluationSpec {
         split,
         view: transforms::evaluation_view(&recipe.evaluation),
+        normalize: recipe.data.normalize,
         batch_rows,
         limit: (limit > 0).then_some(limit),
         objective: objective(recipe),

@@ -6,9 +6,10 @@ use std::path::Path;
 use fastgarden_train::trainer::{EpochRecord, RunResult};
 
 use super::Results;
+use super::parent::Parent;
 use super::plan::Prepared;
 use crate::exit::{Complaint, Failure};
-use crate::report::{AttemptReport, EpochReport, ExamplesReport, Report, RunReport};
+use crate::report::{AttemptReport, EpochReport, ExamplesReport, ParentReport, Report, RunReport};
 use crate::rules::{Outcome, reasons_against};
 use crate::run_spec::RunSpec;
 use crate::series::Series;
@@ -43,7 +44,13 @@ pub fn print(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Res
 
 fn report(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Results) -> Report {
     let (records, is_full) = prepared.validation_records();
-    let mut runs: Vec<RunReport> = results.iter().map(|(seed, result)| run_report(*seed, result, is_full)).collect();
+    let mut runs: Vec<RunReport> = results
+        .iter()
+        .map(|(seed, result)| RunReport {
+            parent: prepared.parents.of(*seed).map(parent_report),
+            ..run_report(*seed, result, is_full)
+        })
+        .collect();
     runs.extend(reported_before(series, results));
     runs.sort_by_key(|run| run.seed);
     let outcome = Outcome {
@@ -53,6 +60,7 @@ fn report(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Result
         validation_quarantined: runs.iter().map(|run| run.validation_quarantined).max().unwrap_or(0),
         on_garden: prepared.on_garden,
         device_bytes_max: None,
+        origin: prepared.parents.origin(),
     };
     let mut report = Report::new(&spec.recipe, &spec.rules, runs);
     report.not_a_submission = reasons_against(&spec.rules, &spec.recipe, &outcome);
@@ -76,11 +84,22 @@ fn run_report(seed: u64, result: &RunResult, is_full_validation: bool) -> RunRep
         accuracy: result.epochs.last().and_then(|epoch| epoch.accuracy),
         is_full_validation,
         validation_quarantined: result.epochs.last().map_or(0, |epoch| epoch.evaluation_quarantined),
+        parent: None,
         steps: result.steps,
         batch_hash: result.batch_hash.clone(),
         ledger_head: result.ledger_head.clone(),
         weights_sha256: result.weights_sha256.clone(),
         attempts: result.attempts.iter().map(|&(from_step, to_step)| AttemptReport { from_step, to_step }).collect(),
+    }
+}
+
+fn parent_report(parent: &Parent) -> ParentReport {
+    let (ledger, path) = (&parent.ledger, parent.start.path.clone());
+    ParentReport {
+        path,
+        epochs: ledger.epochs,
+        ledger_head: ledger.ledger_head.clone(),
+        weights_sha256: ledger.weights_sha256.clone(),
     }
 }
 

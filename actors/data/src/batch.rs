@@ -10,6 +10,7 @@ use crate::outcome::{Quarantined, Use};
 use crate::phase::Phase;
 use crate::slab::Slab;
 use crate::tell::tell;
+use crate::ticket::ViewKey;
 
 /// What one row of the plan came to, in plan order, quarantined ones included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,12 @@ impl Batch {
     /// Every ticket of the batch in plan order, for hashes and ledgers.
     pub fn digests(&self) -> &[RowDigest] {
         &self.digests
+    }
+
+    /// What the draws of one view of the usable rows are keyed by, in the order of the rows.
+    pub fn view_keys(&self, view: usize) -> impl Iterator<Item = ViewKey> {
+        let usable = self.digests.iter().filter(|row| row.label != RowDigest::QUARANTINED);
+        usable.map(move |row| self.phase.key(row.seq, view))
     }
 
     /// The tickets that could not be used.

@@ -1,7 +1,7 @@
 //! Labels and ids of all records, for samplers and the referee: read in one parse pass, only when asked for.
 //! Not here: images; anything a training step needs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::example::{FeatureNames, parse_example};
@@ -84,6 +84,11 @@ impl Columns {
         self.ids.push(id);
     }
 
+    /// The id of each record, in order; an empty one is none.
+    fn ids(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        (0..self.labels.len()).map(|position| self.ids.get(position).filter(|id| !id.is_empty()))
+    }
+
     /// The id of a record; ids beyond 1,024 bytes count as missing. Panics if there is no such record.
     pub fn id(&self, record: u32) -> Option<&[u8]> {
         self.ids.get(record as usize)
@@ -136,6 +141,29 @@ pub fn find_overlap(train: (&Index, &Columns), validation: (&Index, &Columns)) -
             Some(overlap(same, "content"))
         })
     })
+}
+
+/// A training record that keeps two splits from being the same pictures in two sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Whether it is a record of the second split.
+    pub in_second: bool,
+    /// Its number in that split.
+    pub record: u32,
+    /// Whether it has an id: then the other split has no record of that id, else nobody can say.
+    pub has_id: bool,
+}
+
+/// The first record without a counterpart of the same id in the other split; none if both have the same set of ids. An
+/// empty id is none.
+pub fn find_mismatch(first: &Columns, second: &Columns) -> Option<Mismatch> {
+    let ids = |columns: &Columns| columns.ids().flatten().map(<[u8]>::to_vec).collect::<HashSet<_>>();
+    let lacking = |columns: &Columns, others: &HashSet<Vec<u8>>, in_second| {
+        let position = columns.ids().position(|id| id.is_none_or(|id| !others.contains(id)))?;
+        let record = position as u32;
+        Some(Mismatch { in_second, record, has_id: columns.id(record).is_some_and(|id| !id.is_empty()) })
+    };
+    lacking(first, &ids(second), false).or_else(|| lacking(second, &ids(first), true))
 }
 
 /// The id that tells a record from others, if it has one.

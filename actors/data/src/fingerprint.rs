@@ -1,6 +1,7 @@
 //! One hash for "these pixels come out of these bytes on this machine".
 //! Not for: the identity of a data set (that is hashed over its records).
 
+use crate::distortion::Distortion;
 use crate::geometry::Size;
 use crate::picture::{DecodeMode, Decoded, ImageDecoder};
 use crate::resample::ResamplePath;
@@ -11,6 +12,10 @@ use sha2::{Digest, Sha256};
 
 /// The decoders by their versions; a test keeps them in step with `Cargo.lock`.
 const DECODERS: [(&str, &str); 3] = [("zune-jpeg", "0.5.15"), ("zune-core", "0.5.3"), ("png", "0.18.1")];
+
+/// One of every kind.
+const DISTORTION: Distortion =
+    Distortion { flip: true, rotation_degrees: 7.0, zoom: 1.05, zoom_x: 0.2, zoom_y: 0.7, warp_x: 0.1, warp_y: -0.15 };
 
 /// Names a fixture by its file.
 macro_rules! fixture {
@@ -61,14 +66,16 @@ pub fn decoder_fingerprint(resample: ResamplePath) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Adds an image as large as it is, and resized to a view that is larger one way and smaller the other.
+/// Adds an image as large as it is, and resized to a view that is larger one way and smaller the other, without and with a
+/// distortion.
 fn hash_image(hash: &mut Sha256, image: &Decoded<'_>, views: &mut ViewMaker) {
     let source = image.size().whole();
     hash.update(source.width.to_le_bytes());
     hash.update(source.height.to_le_bytes());
-    for full in [image.size(), Size { width: 29, height: 7 }] {
+    let oblong = Size { width: 29, height: 7 };
+    for (full, distortion) in [(image.size(), None), (oblong, None), (oblong, Some(DISTORTION))] {
         let mut view = vec![0; full.px() as usize * 3];
-        views.make(image, &Placement { source, full, window: full.whole(), flip: false }, &mut view);
+        views.make(image, &Placement { source, full, window: full.whole(), flip: false, distortion }, &mut view);
         hash.update(&view);
     }
 }

@@ -96,6 +96,21 @@ pub fn random_resized_crop(image: Size, min_scale: f64, mut draw: impl FnMut() -
     centre_window(image, Size { width: crop_width, height: crop_height })
 }
 
+/// The largest box of the shape of `view`, at a random place across or down: fastai's `Resize`, which crops. `draw` gives
+/// uniform numbers in [0, 1), two a box; ½ twice gives the middle, as fastai takes it for validation.
+///
+/// As in fastai the last place of all is never drawn, and sides are rounded down; where that leaves nothing, to one pixel.
+pub fn largest_box(image: Size, view: Size, mut draw: impl FnMut() -> f64) -> CropBox {
+    let (width, height) = (f64::from(image.width), f64::from(image.height));
+    let (view_width, view_height) = (f64::from(view.width), f64::from(view.height));
+    let shrink = (width / view_width).min(height / view_height);
+    let side = |view: f64, image: u32| ((shrink * view) as u32).clamp(1, image);
+    let (crop_width, crop_height) = (side(view_width, image.width), side(view_height, image.height));
+    let mut place = |room: u32| (draw() * f64::from(room)) as u32;
+    let (x, y) = (place(image.width - crop_width), place(image.height - crop_height));
+    CropBox { x, y, width: crop_width, height: crop_height }
+}
+
 /// A whole number in 0..=`room` from `unit` in [0, 1).
 fn place(unit: f64, room: u32) -> u32 {
     ((unit * (f64::from(room) + 1.0)) as u32).min(room)
@@ -132,6 +147,19 @@ mod tests {
             assert_eq!(vec![found.x, found.y], expected("top_left_xy"), "{entry}");
             assert!(draws.next().is_none(), "draws are left over: {entry}");
         }
+    }
+
+    #[test]
+    fn the_largest_box_has_the_shape_of_the_view_and_any_place_along_the_longer_side() {
+        let (wide, view) = (Size { width: 300, height: 200 }, Size { width: 100, height: 100 });
+        let at = |u| largest_box(wide, view, || u);
+        assert_eq!(at(0.0), CropBox { x: 0, y: 0, width: 200, height: 200 });
+        assert_eq!(at(0.5), CropBox { x: 50, y: 0, width: 200, height: 200 });
+        assert_eq!(at(0.999), CropBox { x: 99, y: 0, width: 200, height: 200 });
+        let tall = largest_box(Size { width: 10, height: 35 }, Size { width: 64, height: 128 }, || 0.5);
+        assert_eq!(tall, CropBox { x: 0, y: 7, width: 10, height: 20 });
+        let thin = Size { width: 1, height: 900 };
+        assert!(largest_box(thin, Size { width: 300, height: 1 }, || 0.9).is_inside(thin));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use fastgarden_proto::ledger::Opening;
 use fastgarden_proto::ledger::line::Line;
 use sha2::{Digest, Sha256};
 
@@ -74,19 +75,7 @@ impl Ledger {
     pub fn resume(path: &Path, position: LedgerPosition) -> Result<Self, LedgerError> {
         let mut file =
             OpenOptions::new().read(true).write(true).open(path).map_err(|cause| io(path, "opened", cause))?;
-        let mut found = LedgerPosition::default();
-        let mut number = 0;
-        for line in lines(path, BufReader::new(&file))? {
-            if found.bytes >= position.bytes {
-                break;
-            }
-            number += 1;
-            found = advance(path, number, &found, &line)?;
-        }
-        if found != position {
-            let what = "does not lead to what the checkpoint recorded".to_owned();
-            return Err(LedgerError::Broken { path: path.to_owned(), line: number, what });
-        }
+        read_lines_up_to(path, &file, &position)?;
         file.set_len(position.bytes).map_err(|cause| io(path, "truncated", cause))?;
         file.seek(SeekFrom::End(0)).map_err(|cause| io(path, "read", cause))?;
         Ok(Self { path: path.to_owned(), file, position })
@@ -112,6 +101,35 @@ impl Ledger {
     pub fn position(&self) -> &LedgerPosition {
         &self.position
     }
+}
+
+/// The first line of a ledger whose chain leads to a position that a checkpoint recorded.
+pub fn opening_of(path: &Path, position: &LedgerPosition) -> Result<Opening, LedgerError> {
+    let file = File::open(path).map_err(|cause| io(path, "opened", cause))?;
+    let lines = read_lines_up_to(path, &file, position)?;
+    let body = lines.first().and_then(|line| split(line)).map(|(body, _)| body).unwrap_or_default();
+    match serde_json::from_str(&body) {
+        Ok(Line::Opening(opening)) => Ok(opening),
+        _ => Err(LedgerError::Broken { path: path.to_owned(), line: 1, what: "does not open a ledger".to_owned() }),
+    }
+}
+
+/// The lines up to a position, which their chain must lead to.
+fn read_lines_up_to(path: &Path, file: &File, position: &LedgerPosition) -> Result<Vec<String>, LedgerError> {
+    let mut found = LedgerPosition::default();
+    let mut within = Vec::new();
+    for line in lines(path, BufReader::new(file))? {
+        if found.bytes >= position.bytes {
+            break;
+        }
+        found = advance(path, within.len() + 1, &found, &line)?;
+        within.push(line);
+    }
+    if found != *position {
+        let what = "does not lead to what the checkpoint recorded".to_owned();
+        return Err(LedgerError::Broken { path: path.to_owned(), line: within.len(), what });
+    }
+    Ok(within)
 }
 
 /// Reads a whole ledger, checking every link of its chain.
@@ -232,5 +250,25 @@ mod tests {
         assert!(error.contains("line 2"), "{error}");
         let error = Ledger::resume(&path, ledger.position().clone()).err().unwrap().to_string();
         assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn an_opening_is_told_only_if_the_chain_leads_to_the_position() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let opening = Opening { seed: 7, ..Opening::default() };
+        let mut ledger = Ledger::create(&path).unwrap();
+        ledger.append(&Line::Opening(opening.clone())).unwrap();
+        ledger.append(&step(1)).unwrap();
+        let position = ledger.position().clone();
+        ledger.append(&step(2)).unwrap();
+        assert_eq!(opening_of(&path, &position).unwrap(), opening);
+        let elsewhere = LedgerPosition { head: "1".repeat(64), ..position };
+        let error = opening_of(&path, &elsewhere).unwrap_err().to_string();
+        assert!(error.contains("does not lead to what the checkpoint recorded"), "{error}");
+        let mut other = Ledger::create(&path).unwrap();
+        other.append(&step(1)).unwrap();
+        let error = opening_of(&path, other.position()).unwrap_err().to_string();
+        assert!(error.contains("line 1 does not open a ledger"), "{error}");
     }
 }

@@ -36,6 +36,8 @@ pub mod orientation;
 pub mod picture;
 pub mod resample;
 pub mod planar;
+pub mod distortion;
+pub mod fused;
 pub mod view;
 pub mod jitter;
 pub mod fingerprint;

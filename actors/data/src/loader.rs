@@ -60,7 +60,13 @@ pub struct LoaderOptions {
 impl Default for LoaderOptions {
     fn default() -> Self {
         let size = Size { width: 224, height: 224 };
-        let transform = Transform { size, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, jitter: false };
+        let transform = Transform {
+            size,
+            crop: Crop::RandomResized { min_scale: 0.35 },
+            flip: true,
+            distort: false,
+            jitter: false,
+        };
         let (sampler, features) = (Sampler::Shuffled, FeatureNames::default());
         Self { batch_rows: 64, transform, sampler, seed: 1, features, resample: ResamplePath::Pil, cache: None }
     }

@@ -23,6 +23,16 @@ pub enum Purpose {
     Garden = 5,
     /// Which records a hold-out takes.
     Holdout = 6,
+    /// Rotation, zoom and warp.
+    Distortion = 7,
+    /// Whether and where a rectangle is erased.
+    Erase = 8,
+    /// The noise that erased rectangles are filled from.
+    Noise = 9,
+    /// How much of itself a view keeps when it's mixed with another.
+    MixShare = 10,
+    /// Who is mixed with whom, and where.
+    MixBatch = 11,
 }
 
 /// A reproducible stream of draws.
@@ -48,6 +58,37 @@ impl Draws {
     /// Uniform in [low, high).
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
+    }
+
+    /// Normal with mean 0 and variance 1 (Box and Muller 1958, the cosine only). Always takes two draws.
+    pub fn normal(&mut self) -> f64 {
+        // The logarithm of 0 is out of reach: 1 − unit lies in (0, 1].
+        let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.unit()));
+        radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())
+    }
+
+    /// Beta-distributed with both shapes `alpha`, above 0: in [0, 1], symmetric about ½.
+    ///
+    /// The share of one of two gamma variates. They are kept as logarithms, which don't underflow for a small `alpha`.
+    pub fn beta(&mut self, alpha: f64) -> f64 {
+        let (first, second) = (self.log_gamma_variate(alpha), self.log_gamma_variate(alpha));
+        1.0 / (1.0 + libm::exp(second - first))
+    }
+
+    /// Logarithm of a gamma variate of this shape and scale 1: Marsaglia and Tsang 2000 for shape + 1, brought down by a
+    /// uniform to the power of 1/shape.
+    fn log_gamma_variate(&mut self, shape: f64) -> f64 {
+        let d = shape + 1.0 - 1.0 / 3.0;
+        let c = 1.0 / libm::sqrt(9.0 * d);
+        let above_one = loop {
+            let x = self.normal();
+            let v = (1.0 + c * x) * (1.0 + c * x) * (1.0 + c * x);
+            let log_unit = libm::log(1.0 - self.unit());
+            if v > 0.0 && log_unit < 0.5 * x * x + d - d * v + d * libm::log(v) {
+                break d * v;
+            }
+        };
+        libm::log(above_one) + libm::log(1.0 - self.unit()) / shape
     }
 
     /// Uniform in 0..bound, without bias (Lemire's multiply-and-reject).
@@ -81,6 +122,40 @@ mod tests {
         ] {
             assert_ne!(base, first(other));
         }
+    }
+
+    /// Mean and variance of many draws.
+    fn moments(mut draw: impl FnMut() -> f64) -> (f64, f64) {
+        let draws: Vec<f64> = (0..40_000).map(|_| draw()).collect();
+        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+        (mean, draws.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / draws.len() as f64)
+    }
+
+    #[test]
+    fn normal_draws_have_the_moments_and_tails_of_the_normal_distribution() {
+        let mut draws = Draws::new(7, 0, 0, 0, Purpose::Noise);
+        let (mean, variance) = moments(|| draws.normal());
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+        // 4.55 % lie beyond two standard deviations.
+        let beyond = (0..40_000).filter(|_| draws.normal().abs() > 2.0).count();
+        assert!((1_650..2_000).contains(&beyond), "{beyond}");
+    }
+
+    #[test]
+    fn beta_draws_have_the_moments_of_the_beta_distribution() {
+        for alpha in [0.001, 0.2, 0.4, 1.0, 8.0] {
+            let mut draws = Draws::new(7, 0, 0, 0, Purpose::MixShare);
+            let (mean, variance) = moments(|| draws.beta(alpha));
+            let expected = 1.0 / (4.0 * (2.0 * alpha + 1.0));
+            assert!(
+                (mean - 0.5).abs() < 0.02 && (variance / expected - 1.0).abs() < 0.04,
+                "{alpha}: {mean} {variance}"
+            );
+        }
+        // With shapes of 1 it is uniform.
+        let mut draws = Draws::new(8, 0, 0, 0, Purpose::MixShare);
+        let low = (0..40_000).filter(|_| draws.beta(1.0) < 0.1).count();
+        assert!((3_750..4_250).contains(&low), "{low}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Permission to use one example once, and how each of its views is cut.
 //! Not here: which tickets a phase has (see `plan`) or what became of them (see `outcome`).
 
+use crate::distortion::{Distortion, drawn_flip};
 use crate::geometry::{self, CropBox, Size};
 use crate::jitter::Jitter;
 use crate::random::{Draws, Purpose};
@@ -24,10 +25,15 @@ pub enum Crop {
     },
     /// The whole image resized to the view, whatever its aspect.
     Resize,
-    /// The whole image resized to a square, then its centre: fastai's validation transform.
+    /// The largest box of the view's shape, at a random place, resized to the view: fastai's `Resize`.
+    Largest,
+    /// The whole image, or its largest square in the middle, resized to a square, of which the centre is taken: what fastai
+    /// validates with.
     ResizeThenCentre {
         /// Side of the square, pixels; at least the view's.
         resize_px: u32,
+        /// Whether what sticks out of the largest square is left out, rather than squeezed in.
+        largest: bool,
     },
 }
 
@@ -40,12 +46,15 @@ pub struct Transform {
     pub crop: Crop,
     /// Whether half of the views are mirrored.
     pub flip: bool,
+    /// Whether views are mirrored, rotated, zoomed and warped at random, in one resampling with the cut. With `flip`, half of
+    /// them would be mirrored twice.
+    pub distort: bool,
     /// Whether brightness and contrast vary (by the augmenters).
     pub jitter: bool,
 }
 
 /// Where one view's pixels come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placement {
     /// The part of the upright image that is used.
     pub source: CropBox,
@@ -53,8 +62,10 @@ pub struct Placement {
     pub full: Size,
     /// …and the window of it that becomes the view.
     pub window: CropBox,
-    /// Mirrored left to right, last.
+    /// Mirrored left to right.
     pub flip: bool,
+    /// Distorted, last.
+    pub distortion: Option<Distortion>,
 }
 
 /// What all draws of one view are keyed by.
@@ -71,7 +82,8 @@ pub struct ViewKey {
 }
 
 impl ViewKey {
-    fn draws(self, purpose: Purpose) -> Draws {
+    /// The stream of draws for one purpose.
+    pub fn draws(self, purpose: Purpose) -> Draws {
         Draws::new(self.seed, self.epoch, self.seq, self.view, purpose)
     }
 }
@@ -87,13 +99,19 @@ impl Transform {
                 (geometry::random_resized_crop(image, min_scale, || draws.unit()), self.size, view)
             }
             Crop::Resize => (whole, self.size, view),
-            Crop::ResizeThenCentre { resize_px } => {
+            Crop::Largest => {
+                let mut draws = key.draws(Purpose::Crop);
+                (geometry::largest_box(image, self.size, || draws.unit()), self.size, view)
+            }
+            Crop::ResizeThenCentre { resize_px, largest } => {
                 let full = Size { width: resize_px, height: resize_px };
-                (whole, full, geometry::centre_window(full, self.size))
+                let source = if largest { geometry::largest_box(image, full, || 0.5) } else { whole };
+                (source, full, geometry::centre_window(full, self.size))
             }
         };
-        let flip = self.flip && key.draws(Purpose::Flip).unit() < 0.5;
-        Placement { source, full, window, flip }
+        let flip = self.flip && drawn_flip(key);
+        let distortion = self.distort.then(|| Distortion::draw(key));
+        Placement { source, full, window, flip, distortion }
     }
 
     /// The brightness and contrast of the view, if they vary.

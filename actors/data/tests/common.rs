@@ -71,7 +71,7 @@ pub fn index(folder: &Path) -> Arc<Index> {
 /// Crop, flip and jitter to 24 px.
 pub fn transform() -> Transform {
     let size = Size { width: 24, height: 24 };
-    Transform { size, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, jitter: true }
+    Transform { size, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, distort: false, jitter: true }
 }
 
 /// A shuffled training phase.

@@ -3,9 +3,12 @@
 //! Not a model zoo and not a tensor library: it has what the recipes need and nothing else. It knows nothing of shards,
 //! of decoding or of the command line.
 
+pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
+pub mod layout;
 pub mod loss;
+pub mod lr_range;
 pub mod metric;
 pub mod net;
 pub mod optimizer;
@@ -15,3 +18,4 @@ pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod trainer;
+pub mod transfer;

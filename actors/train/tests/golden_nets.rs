@@ -85,7 +85,7 @@ fn tolerances(name: &str, kind: Kind) -> Tolerances {
 }
 
 /// The nets by their names in the golden file.
-fn spec(name: &str, outputs: i64) -> XResNetSpec {
+pub fn spec(name: &str, outputs: i64) -> XResNetSpec {
     let with_self_attention = XResNetSpec { self_attention: Some(0), ..XResNetSpec::xresnet50(outputs) };
     let multi_kernel = |stem, variant| {
         let kernels = vec![vec![3, 5], vec![3, 5, 7, 9], vec![3, 5, 7, 9], vec![3, 5]];

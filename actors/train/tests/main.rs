@@ -4,9 +4,11 @@
 mod calls;
 mod fill;
 mod golden;
+mod golden_batch_augment;
 mod golden_layers;
 mod golden_loss;
 mod golden_nets;
 mod golden_optimizers;
 mod golden_schedules;
 mod guide;
+mod layouts;

@@ -41,7 +41,7 @@ fn index(folder: &Path) -> Arc<Index> {
 /// Random crops to the pictures' own size, mirrored half the time, with brightness and contrast if `jitter`.
 fn phase(index: &Arc<Index>, resample: ResamplePath, jitter: bool) -> PhaseSpec {
     let size = Size { width: SIDE_PX, height: SIDE_PX };
-    let view = Transform { size, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, jitter };
+    let view = Transform { size, crop: Crop::RandomResized { min_scale: 0.35 }, flip: true, distort: false, jitter };
     PhaseSpec { batch_rows: BATCH_ROWS, views: vec![view], resample, ..common::phase(index, 1, None) }
 }
 

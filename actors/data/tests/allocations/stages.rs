@@ -47,6 +47,14 @@ fn counts(spec: PhaseSpec, simd: Simd) -> [u64; 3] {
     counts
 }
 
+/// Whether brightness and contrast vary, and whether views are distorted.
+const WAYS: [(bool, bool); 3] = [(false, false), (true, false), (true, true)];
+
+fn distorted(mut spec: PhaseSpec, distort: bool) -> PhaseSpec {
+    spec.views[0].distort = distort;
+    spec
+}
+
 fn chunk(phase: &Arc<Phase>, number: u64, slab_rows: Rows, mut encoded: Vec<u8>) -> Chunk {
     encoded.clear();
     let rows = (0..CHUNK_ROWS_MAX as u64)
@@ -65,9 +73,13 @@ fn stages_on_the_planar_path_allocate_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let index = index(folder.path());
     for simd in [Simd::Portable, Simd::detect()] {
-        for jitter in [false, true] {
-            let [read, decode, augment] = counts(phase(&index, ResamplePath::Planar, jitter), simd);
-            assert_eq!([read, decode, augment], [0, 0, 0], "read, decode, augment; {simd:?}, jitter {jitter}");
+        for (jitter, distort) in WAYS {
+            let [read, decode, augment] = counts(distorted(phase(&index, ResamplePath::Planar, jitter), distort), simd);
+            assert_eq!(
+                [read, decode, augment],
+                [0, 0, 0],
+                "read, decode, augment; {simd:?}, jitter {jitter}, distort {distort}"
+            );
         }
     }
 }
@@ -80,10 +92,14 @@ fn stages_on_the_exact_path_allocate_what_the_jpeg_decoder_does() {
     let decoders_own = of_the_jpeg_decoder();
     println!("zune-jpeg: {decoders_own} allocations a picture of {SIDE_PX} x {SIDE_PX} px");
     for simd in [Simd::Portable, Simd::detect()] {
-        for jitter in [false, true] {
-            let [read, decode, augment] = counts(phase(&index, ResamplePath::Pil, jitter), simd);
+        for (jitter, distort) in WAYS {
+            let [read, decode, augment] = counts(distorted(phase(&index, ResamplePath::Pil, jitter), distort), simd);
             let ours = decode.checked_sub(decoders_own * u64::from(RECORDS));
-            assert_eq!((read, ours, augment), (0, Some(0), 0), "read, decode, augment; {simd:?}, jitter {jitter}");
+            assert_eq!(
+                (read, ours, augment),
+                (0, Some(0), 0),
+                "read, decode, augment; {simd:?}, jitter {jitter}, distort {distort}"
+            );
         }
     }
 }

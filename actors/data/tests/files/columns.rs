@@ -1,6 +1,6 @@
 //! Labels and ids of all records, and records that are in both splits.
 
-use fastgarden_data::columns::{Columns, Overlap, find_overlap};
+use fastgarden_data::columns::{Columns, Mismatch, Overlap, find_mismatch, find_overlap};
 use fastgarden_data::example::{FeatureNames, FeatureValue, encode_example};
 use fastgarden_data::index::Index;
 
@@ -64,4 +64,22 @@ fn without_ids_the_same_content_is_found() {
     assert_eq!(overlap(&train, &shard_of(&[example(b"four", None), example(b"one", None)])), by_content(0, 1));
     assert_eq!(overlap(&train, &shard_of(&[example(b"two", Some(b""))])), by_content(1, 0));
     assert_eq!(overlap(&train, &shard_of(&[example(b"four", Some(b"4")), example(b"five", None)])), None);
+}
+
+#[test]
+fn two_sizes_are_the_same_pictures_or_a_record_says_why_not() {
+    let split = |ids: &[Option<&[u8]>]| {
+        let payloads: Vec<_> = ids.iter().map(|id| example(b"i", *id)).collect();
+        columns(&open_one("a.tfrec", &shard_of(&payloads)).unwrap())
+    };
+    let (a, b, c): (Option<&[u8]>, Option<&[u8]>, Option<&[u8]>) = (Some(b"a"), Some(b"b"), Some(b"c"));
+    let whole = split(&[a, b, c]);
+    let mismatch = |in_second, record, has_id| Some(Mismatch { in_second, record, has_id });
+    // The order is not what counts.
+    assert_eq!(find_mismatch(&whole, &split(&[c, a, b])), None);
+    assert_eq!(find_mismatch(&whole, &split(&[a, c])), mismatch(false, 1, true));
+    assert_eq!(find_mismatch(&split(&[a, c]), &whole), mismatch(true, 1, true));
+    for without in [None, Some(&b""[..])] {
+        assert_eq!(find_mismatch(&split(&[a, without, c]), &split(&[a, without, c])), mismatch(false, 1, false));
+    }
 }

@@ -128,7 +128,7 @@ pub(super) fn kind_of(dtype: Dtype) -> Option<Kind> {
 }
 
 /// A tensor's values in C order, little-endian, whatever its strides and device.
-pub(super) fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>, tch::TchError> {
+pub(crate) fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>, tch::TchError> {
     let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
     tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
     Ok(bytes)

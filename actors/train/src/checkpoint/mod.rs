@@ -4,6 +4,7 @@
 //! `manifest.json`, what belongs to them. A name that is complete is final: half-written ones end in `.tmp` and are
 //! never read. Not for *when* to write one, nor for what the caller's own part of the manifest means.
 
+mod file;
 mod format;
 mod read;
 mod restore;
@@ -14,7 +15,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use file::{WeightFile, read_file, write_file};
 pub use format::FORMAT_VERSION;
+pub(crate) use format::bytes_of;
 pub use read::{Loaded, Newest, Skipped, newest_valid, read};
 pub use restore::{OPTIMIZER, load_into, section, sha256_of_weights, with_prefix};
 pub use write::write;
@@ -57,6 +60,16 @@ pub enum CheckpointError {
         /// The checkpoint's folder.
         path: PathBuf,
         /// The first differences.
+        what: String,
+    },
+    /// A file of weights of another program can't be read.
+    #[error(
+        "{path} is no safetensors file of a net: {what}; save the state_dict of the model with safetensors.torch.save_file"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         what: String,
     },
     /// The caller's name, tensors or meta can't be stored.

@@ -6,28 +6,25 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use fastgarden_data::batch::Batch;
-use fastgarden_data::outcome::Use;
 use fastgarden_data::pipeline::{Batches, Pipeline, Taken};
 use fastgarden_data::plan::Plan;
+use fastgarden_proto::ledger::Epoch;
 use fastgarden_proto::ledger::line::Line;
-use fastgarden_proto::ledger::{Epoch, Quarantine, Step};
 
 use super::evaluate::evaluate;
-use super::pending::{self, Known, Pending};
+use super::pending::Pending;
 use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 use super::spec::{EmaSpec, StageSpec, TrainSpec};
 use super::state::{EpochTally, Next, RunState};
 use super::step::{self, How};
+use crate::batch_augment::{BatchTransforms, keys_of};
 use crate::checkpoint::sha256_of_weights;
-use crate::loss::Targets;
 use crate::metric;
 use crate::net::Net;
 use crate::optimizer::Rates;
 
 /// Fewest rows that a step is made of.
 const ROWS_MIN: usize = 2;
-/// From its start, a scale that is halved this often leaves nothing of a float16 gradient.
-const SKIPPED_IN_A_ROW_MAX: u64 = 60;
 
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
@@ -36,14 +33,15 @@ enum Flow {
     Stop,
 }
 
-struct Course<'a> {
-    spec: &'a TrainSpec,
+/// A run under way.
+pub(super) struct Course<'a> {
+    pub(super) spec: &'a TrainSpec,
     pipeline: &'a Pipeline,
     commands: &'a Receiver<Command>,
     events: &'a Sender<Event>,
-    state: RunState,
+    pub(super) state: RunState,
     /// Steps since the last look at the device, at most `fetch_every`. Empty between phases and in checkpoints.
-    pending: Vec<Pending>,
+    pub(super) pending: Vec<Pending>,
     committed_at: Instant,
 }
 
@@ -72,7 +70,7 @@ pub fn run(
 
 impl Course<'_> {
     /// An application that does not listen any more is no reason to stop training.
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
     }
 
@@ -110,7 +108,8 @@ impl Course<'_> {
         let before = pipeline.observe()?;
         let (begun, trained_before) = (Instant::now(), self.state.progress.tally.trained);
         let mut batches = pipeline.open(phase)?;
-        let flow = self.steps(stage, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
+        let transforms = stage.transforms(self.spec.device);
+        let flow = self.steps(stage, &transforms, &mut batches).map_err(|error| self.save_and_pass_on(error))?;
         let after = pipeline.observe()?;
         let tally = &mut self.state.progress.tally;
         tally.timed += tally.trained - trained_before;
@@ -141,7 +140,12 @@ impl Course<'_> {
         error
     }
 
-    fn steps(&mut self, stage: &StageSpec, batches: &mut Batches<'_>) -> Result<Flow, TrainError> {
+    fn steps(
+        &mut self,
+        stage: &StageSpec,
+        transforms: &BatchTransforms,
+        batches: &mut Batches<'_>,
+    ) -> Result<Flow, TrainError> {
         let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
         loop {
             let batch = match batches.next_unless(self.commands) {
@@ -152,7 +156,7 @@ impl Course<'_> {
             let cursor = &self.state.progress.cursor;
             assert_eq!(batch.seqs().start, cursor.seq, "batches come in plan order");
             let rates = stage.schedule.rates(stage.lr, cursor.step_of_stage, steps_of_stage);
-            self.launch(stage, batch, rates);
+            self.launch(stage, transforms, batch, rates);
             if self.pending.len() >= self.spec.fetch_every {
                 self.catch_up()?;
             }
@@ -163,7 +167,7 @@ impl Course<'_> {
     }
 
     /// Consumes one batch: makes its step, and moves the cursor past it. What it came to is for [`Self::catch_up`].
-    fn launch(&mut self, stage: &StageSpec, mut batch: Batch, rates: Rates) {
+    fn launch(&mut self, stage: &StageSpec, transforms: &BatchTransforms, mut batch: Batch, rates: Rates) {
         let step = self.state.progress.cursor.step + 1;
         // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
         let launched = (batch.len() >= ROWS_MIN).then(|| {
@@ -172,7 +176,7 @@ impl Course<'_> {
             let seed = step::seed_of_step(self.spec.seed, step);
             let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm };
             let RunState { net, optimizer, scaler, ema, .. } = &mut self.state;
-            let targets = Targets::Classes(labels);
+            let (views, targets) = transforms.apply(views, labels, &keys_of(&batch));
             let objective = &*self.spec.objective;
             let launched = step::train(net, objective, &mut **optimizer, scaler.as_mut(), (views, &targets), how);
             if let Some(ema) = ema {
@@ -186,76 +190,6 @@ impl Course<'_> {
         cursor.step_of_stage += 1;
         cursor.seq = batch.seqs().end;
         self.pending.push(Pending { batch, step, launched });
-    }
-
-    /// Waits for all steps made so far, and writes down what they came to, in order.
-    fn catch_up(&mut self) -> Result<(), TrainError> {
-        let pending = std::mem::take(&mut self.pending);
-        let known = pending::fetch(&pending);
-        for (step, known) in pending.into_iter().zip(known) {
-            self.write_down(step, known)?;
-        }
-        Ok(())
-    }
-
-    /// Tally, ledger line, outcomes, events of one step.
-    fn write_down(&mut self, step: Pending, known: Known) -> Result<(), TrainError> {
-        let Pending { mut batch, step, .. } = step;
-        self.refuse_divergence(step, known)?;
-        // A skipped step's loss may have overflowed, which is no number for a ledger.
-        let loss = known.loss.filter(|loss| loss.is_finite());
-        let stage = &self.spec.stages[self.state.progress.cursor.stage];
-        self.state.batch_hash.update(batch.digests(), stage.views.len());
-        self.count(&batch, loss);
-        let (seqs, quarantined) = (batch.seqs(), batch.quarantined());
-        let words = self.state.note_quarantined("train", &stage.train.index, quarantined)?;
-        let line = Step {
-            epoch: self.state.progress.cursor.epoch,
-            step,
-            seq_from: seqs.start,
-            seq_to: seqs.end,
-            batch_hash: self.state.batch_hash.hex(),
-            loss,
-            applied: known.applied,
-            quarantined: quarantined
-                .iter()
-                .map(|row| Quarantine { seq: row.seq, reason: row.kind.name().to_owned() })
-                .collect(),
-        };
-        self.state.append(Line::Step(line))?;
-        batch.settle(Use::Trained);
-        words.into_iter().for_each(|what| self.tell(Event::Quarantined { what }));
-        self.tell(Event::Batch { done: seqs.end, loss });
-        Ok(())
-    }
-
-    /// A step that was made with a loss that is no number has spoilt the weights; steps that are skipped again and again
-    /// will never be made.
-    fn refuse_divergence(&mut self, step: u64, known: Known) -> Result<(), TrainError> {
-        let Some(loss) = known.loss else { return Ok(()) };
-        if known.applied && !loss.is_finite() {
-            return Err(TrainError::Diverged { step, loss });
-        }
-        let progress = &mut self.state.progress;
-        progress.skipped_in_a_row = if known.applied { 0 } else { progress.skipped_in_a_row + 1 };
-        progress.tally.skipped += u64::from(!known.applied);
-        if progress.skipped_in_a_row >= SKIPPED_IN_A_ROW_MAX {
-            return Err(TrainError::Overflows { step, skipped: SKIPPED_IN_A_ROW_MAX });
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, batch: &Batch, loss: Option<f64>) {
-        let tally = &mut self.state.progress.tally;
-        tally.trained += batch.len() as u64;
-        tally.quarantined += batch.quarantined().len() as u64;
-        if let Some(loss) = loss {
-            tally.losses += 1;
-            tally.loss_sum += loss;
-        }
-        for &label in batch.labels() {
-            tally.class_histogram[label as usize] += 1;
-        }
     }
 
     /// The validation of this epoch. `None` = told to stop; nothing is lost, since it is repeated whole.

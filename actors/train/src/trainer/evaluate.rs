@@ -9,6 +9,7 @@ use tch::Device;
 use super::progress::{Command, TrainError};
 use super::spec::EvaluationSpec;
 use super::step;
+use crate::batch_augment::Normalizer;
 use crate::metric::Tally;
 use crate::net::Net;
 
@@ -26,6 +27,7 @@ pub fn evaluate(
 ) -> Result<Option<Tally>, TrainError> {
     let mut tally = Tally::default();
     let mut batches = pipeline.open(spec.phase())?;
+    let normalizer = Normalizer::new(spec.normalize, device);
     let mut done = 0;
     loop {
         let mut batch = match batches.next_unless(commands) {
@@ -36,6 +38,7 @@ pub fn evaluate(
         if !batch.is_empty() {
             let (views, labels) = step::to_device(&batch, device, channels_last);
             batch.release_pixels();
+            let views: Vec<_> = views.into_iter().map(|view| normalizer.apply(view)).collect();
             let (loss, correct) = step::judge(net, &*spec.objective, &views, labels);
             tally.add(batch.len() as u64, loss, correct);
         }

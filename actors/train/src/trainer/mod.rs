@@ -7,9 +7,11 @@
 mod attempts;
 mod course;
 mod evaluate;
+mod find_lr;
 mod pending;
 mod progress;
 mod spec;
+mod start;
 mod state;
 mod step;
 
@@ -23,9 +25,11 @@ use fastgarden_data::pipeline::Pipeline;
 use fastgarden_data::tell::tell;
 
 pub use evaluate::evaluate;
+pub use find_lr::find_lr;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
-pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, TrainSpec};
-pub use state::{cpu_threads_of, show_mean};
+pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
+pub use start::StartWeights;
+pub use state::{Standing, cpu_threads_of, show_mean, standing_of};
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

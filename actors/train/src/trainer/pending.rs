@@ -1,10 +1,19 @@
 //! Steps that are made but not yet known: their losses and flags lie on the device and are fetched together, so that the
-//! processor never waits for a device in every step. Not here: what is written down of a step (see `course`).
+//! processor doesn't wait for the device in every step; only then are ledger lines, outcomes and events made, in order.
+//! Not here: when to look at the device (see `course`).
 
 use fastgarden_data::batch::Batch;
+use fastgarden_data::outcome::Use;
+use fastgarden_proto::ledger::line::Line;
+use fastgarden_proto::ledger::{Quarantine, Step};
 use tch::{Kind, Tensor};
 
+use super::course::Course;
+use super::progress::{Event, TrainError};
 use super::step::Launched;
+
+/// From its start, a scale that is halved this often leaves nothing of a float16 gradient.
+const SKIPPED_IN_A_ROW_MAX: u64 = 40;
 
 /// A batch that was consumed, in the order of the plan. Its pixels have left already.
 pub struct Pending {
@@ -18,15 +27,15 @@ pub struct Pending {
 
 /// What a step came to, on the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Known {
+struct Known {
     /// Its loss; `None` where there was no step.
-    pub loss: Option<f64>,
+    loss: Option<f64>,
     /// Whether the optimiser made it.
-    pub applied: bool,
+    applied: bool,
 }
 
 /// All of them at once: one copy from the device, one wait for it.
-pub fn fetch(pending: &[Pending]) -> Vec<Known> {
+fn fetch(pending: &[Pending]) -> Vec<Known> {
     let launched = || pending.iter().filter_map(|step| step.launched.as_ref());
     let flags = launched().filter_map(|launched| launched.applied.as_ref());
     let numbers: Vec<Tensor> =
@@ -43,4 +52,76 @@ pub fn fetch(pending: &[Pending]) -> Vec<Known> {
     };
     let known = |step: &Pending| step.launched.as_ref().map_or(Known { loss: None, applied: false }, &mut next);
     pending.iter().map(known).collect()
+}
+
+impl Course<'_> {
+    /// Waits for all steps made so far, and writes down what they came to, in order.
+    pub(super) fn catch_up(&mut self) -> Result<(), TrainError> {
+        let pending = std::mem::take(&mut self.pending);
+        let known = fetch(&pending);
+        for (step, known) in pending.into_iter().zip(known) {
+            self.write_down(step, known)?;
+        }
+        Ok(())
+    }
+
+    /// Tally, ledger line, outcomes, events of one step.
+    fn write_down(&mut self, step: Pending, known: Known) -> Result<(), TrainError> {
+        let Pending { mut batch, step, .. } = step;
+        self.refuse_divergence(step, known)?;
+        // A skipped step's loss may have overflowed, which is no number for a ledger.
+        let loss = known.loss.filter(|loss| loss.is_finite());
+        let stage = &self.spec.stages[self.state.progress.cursor.stage];
+        self.state.batch_hash.update(batch.digests(), stage.views.len());
+        self.count(&batch, loss);
+        let (seqs, quarantined) = (batch.seqs(), batch.quarantined());
+        let words = self.state.note_quarantined("train", &stage.train.index, quarantined)?;
+        let line = Step {
+            epoch: self.state.progress.cursor.epoch,
+            step,
+            seq_from: seqs.start,
+            seq_to: seqs.end,
+            batch_hash: self.state.batch_hash.hex(),
+            loss,
+            applied: known.applied,
+            quarantined: quarantined
+                .iter()
+                .map(|row| Quarantine { seq: row.seq, reason: row.kind.name().to_owned() })
+                .collect(),
+        };
+        self.state.append(Line::Step(line))?;
+        batch.settle(Use::Trained);
+        words.into_iter().for_each(|what| self.tell(Event::Quarantined { what }));
+        self.tell(Event::Batch { done: seqs.end, loss });
+        Ok(())
+    }
+
+    /// A step that was made with a loss that is no number has spoilt the weights; steps that are skipped again and again
+    /// will never be made.
+    fn refuse_divergence(&mut self, step: u64, known: Known) -> Result<(), TrainError> {
+        let Some(loss) = known.loss else { return Ok(()) };
+        if known.applied && !loss.is_finite() {
+            return Err(TrainError::Diverged { step, loss });
+        }
+        let progress = &mut self.state.progress;
+        progress.skipped_in_a_row = if known.applied { 0 } else { progress.skipped_in_a_row + 1 };
+        progress.tally.skipped += u64::from(!known.applied);
+        if progress.skipped_in_a_row >= SKIPPED_IN_A_ROW_MAX {
+            return Err(TrainError::Overflows { step, skipped: SKIPPED_IN_A_ROW_MAX });
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, batch: &Batch, loss: Option<f64>) {
+        let tally = &mut self.state.progress.tally;
+        tally.trained += batch.len() as u64;
+        tally.quarantined += batch.quarantined().len() as u64;
+        if let Some(loss) = loss {
+            tally.losses += 1;
+            tally.loss_sum += loss;
+        }
+        for &label in batch.labels() {
+            tally.class_histogram[label as usize] += 1;
+        }
+    }
 }

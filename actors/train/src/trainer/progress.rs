@@ -148,6 +148,14 @@ pub enum TrainError {
         /// What doesn't fit.
         what: String,
     },
+    /// What a run was to start from is not what it was.
+    #[error("can't start from {path}: {what}")]
+    Start {
+        /// A checkpoint or a file.
+        path: std::path::PathBuf,
+        /// What is wrong with it, and the way out.
+        what: String,
+    },
     /// The loss is not a number any more.
     #[error(
         "the loss became {loss} at step {step}: training diverged; try a lower optimizer.lr (the last checkpoint is kept)"

@@ -15,6 +15,7 @@ use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::Opening;
 use tch::Device;
 
+use crate::batch_augment::{BatchSpec, BatchTransforms, Normalize};
 use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
 use crate::optimizer::{
@@ -83,6 +84,8 @@ pub struct StageSpec {
     pub sampler: Sampler,
     /// One transform per view.
     pub views: Vec<Transform>,
+    /// What is done to its batches on the device.
+    pub batch: BatchSpec,
     /// Base learning rate.
     pub lr: f64,
     /// How it goes over the stage.
@@ -100,6 +103,8 @@ pub struct EvaluationSpec {
     pub split: SplitSpec,
     /// How they are cut.
     pub view: Transform,
+    /// As in training.
+    pub normalize: Normalize,
     /// Rows of a batch.
     pub batch_rows: usize,
     /// Most records to judge; `None` = all.
@@ -126,6 +131,15 @@ pub struct EmaSpec {
     pub decay: f64,
     /// Whether evaluation judges the mean instead of the weights.
     pub evaluate: bool,
+}
+
+/// Weights that a run starts from, besides the net's own initialisation.
+#[derive(Clone, Debug)]
+pub struct StartSpec {
+    /// A checkpoint's folder, or a safetensors file.
+    pub path: PathBuf,
+    /// SHA-256 of what was found there when the run was prepared: of the net's weights, or of the file.
+    pub weights_sha256: String,
 }
 
 /// One run: a recipe with one seed.
@@ -166,6 +180,8 @@ pub struct TrainSpec {
     pub checkpoint: CheckpointSpec,
     /// Folder of the run.
     pub folder: PathBuf,
+    /// Where its first weights come from, if not from initialisation alone.
+    pub start: Option<StartSpec>,
     /// First line of the ledger.
     pub opening: Opening,
 }
@@ -186,6 +202,12 @@ impl StageSpec {
     /// The plan of an epoch.
     pub fn plan(&self, seed: u64, epoch: u32, cap: Option<u64>) -> Plan {
         Plan::new(self.sampler, self.train.index.len(), seed, epoch, cap)
+    }
+
+    /// The transforms of its batches, with what they keep on the device.
+    pub fn transforms(&self, device: Device) -> BatchTransforms {
+        let pixels_max = self.views.iter().map(|view| view.size.px()).max().unwrap_or(0);
+        BatchTransforms::new(&self.batch, pixels_max, device)
     }
 
     /// Steps of one epoch.

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts;
 use super::progress::{EpochRecord, TrainError};
-use super::spec::TrainSpec;
+use super::spec::{StartSpec, TrainSpec};
+use super::start::StartWeights;
 use crate::checkpoint::{self, Loaded, OPTIMIZER};
 use crate::net::Net;
 use crate::net::xresnet::XResNet;
@@ -150,6 +151,27 @@ pub fn show_mean(state: &StateDict, loaded: &Loaded) -> Result<(), OptimizerStat
     Ema::show(state, &checkpoint::section(loaded, EMA))
 }
 
+/// How far a run had come when a checkpoint was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Epochs that were opened, over its lineage.
+    pub epochs: u32,
+    /// Its ledger.
+    pub ledger: LedgerPosition,
+    /// Whether the run is finished.
+    pub is_finished: bool,
+}
+
+/// Where a checkpoint's run stood; `None` if it is not one of this trainer's.
+pub fn standing_of(loaded: &Loaded) -> Option<Standing> {
+    let progress: Progress = serde_json::from_value(loaded.meta.clone()).ok()?;
+    let cursor = progress.cursor;
+    // An epoch is opened with its first ticket.
+    let is_opened = cursor.next != Next::Train || cursor.seq > 0;
+    let epochs = if is_opened { cursor.epoch } else { cursor.epoch.saturating_sub(1) };
+    Some(Standing { epochs, ledger: progress.ledger, is_finished: cursor.next == Next::Done })
+}
+
 /// The number of libtorch threads that a run was begun with, as its checkpoint says.
 pub fn cpu_threads_of(loaded: &Loaded) -> Option<i32> {
     serde_json::from_value::<Progress>(loaded.meta.clone()).ok().map(|progress| progress.cpu_threads)
@@ -179,7 +201,7 @@ impl RunState {
 
     fn begin(spec: &TrainSpec) -> Result<Self, TrainError> {
         tch::set_num_threads(spec.cpu_threads);
-        let (net, optimizer, scaler) = build(spec);
+        let (net, optimizer, scaler) = build(spec, spec.start.as_ref())?;
         let ema = spec.ema.map(|ema| Ema::new(net.state(), ema.decay));
         let path = spec.folder.join("ledger.jsonl");
         // An attempt that was killed before its first checkpoint left these.
@@ -238,7 +260,7 @@ impl RunState {
             return Err(misfit(format!("the run was begun {began}; resume it the same way, or start a fresh one")));
         }
         tch::set_num_threads(progress.cpu_threads);
-        let (net, mut optimizer, mut scaler) = build(spec);
+        let (net, mut optimizer, mut scaler) = build(spec, None)?;
         checkpoint::load_into(net.state(), loaded)?;
         optimizer.load(&checkpoint::section(loaded, OPTIMIZER))?;
         if let Some(scaler) = &mut scaler {
@@ -349,20 +371,29 @@ fn difference(began: &Opening, now: &Opening) -> Option<&'static str> {
         (began.data_fingerprint != now.data_fingerprint, "other training data"),
         (began.validation_fingerprint != now.validation_fingerprint, "other validation data"),
         (began.decoder_fingerprint != now.decoder_fingerprint, "another decoder"),
+        (began.parent != now.parent, "other weights to start from (--from)"),
         (began != now, "other rules or another version of this program"),
     ];
     is_other.iter().find(|(differs, _)| *differs).map(|(_, what)| *what)
 }
 
-fn build(spec: &TrainSpec) -> (XResNet, Box<dyn Optimizer>, Option<Scaler>) {
+/// Net, optimiser and scaler of a run.
+pub(super) type Parts = (XResNet, Box<dyn Optimizer>, Option<Scaler>);
+
+/// All of them before the first step, with what a start from other weights brings.
+pub(super) fn build(spec: &TrainSpec, start: Option<&StartSpec>) -> Result<Parts, TrainError> {
     tch::manual_seed(spec.seed as i64);
     let net = XResNet::new(&spec.net, spec.device, tch::Kind::Float);
     if spec.channels_last {
         net.state().to_channels_last();
     }
+    if let Some(start) = start {
+        let weights = StartWeights::read(&start.path, &spec.net)?;
+        weights.put_into(&net, start, &spec.folder)?;
+    }
     let optimizer = spec.new_optimizer(net.state());
     let needs_scaler = spec.stages.iter().any(|stage| stage.precision == Precision::Half);
-    (net, optimizer, needs_scaler.then(|| Scaler::new(spec.device)))
+    Ok((net, optimizer, needs_scaler.then(|| Scaler::new(spec.device))))
 }
 
 /// Step lines of a ledger beyond a position: the work that a resume throws away.

@@ -18,8 +18,8 @@ use fastgarden_data::shard_writer::ShardWriter;
 use fastgarden_data::ticket::{Crop, Transform};
 use fastgarden_data::{garden, ledger};
 use fastgarden_proto::ledger::{Opening, Stage};
+use fastgarden_train::batch_augment::{BatchAugment, BatchSpec, EraseSpec, MixSpec, Normalize};
 use fastgarden_train::loss::{CrossEntropy, Objective, Targets};
-use fastgarden_train::net::block::BlockSpec;
 use fastgarden_train::net::stem::StemSpec;
 use fastgarden_train::net::xresnet::XResNetSpec;
 use fastgarden_train::optimizer::{LookaheadOptions, RAdamOptions};
@@ -35,7 +35,7 @@ use tempfile::TempDir;
 const CLASSES: i64 = 7;
 const RECORDS: u32 = 56;
 const BATCH_ROWS: usize = 8;
-const SIDE_PX: u32 = 32;
+const SIDE_PX: u32 = 16;
 /// Of a run of the usual two epochs.
 pub const STEPS: u64 = 14;
 
@@ -154,7 +154,13 @@ impl Nursery {
             classes: CLASSES,
         };
         let size = Size { width: SIDE_PX, height: SIDE_PX };
-        let view = Transform { size, crop: Crop::RandomResized { min_scale: 0.5 }, flip: true, jitter: false };
+        let view = Transform {
+            size,
+            crop: Crop::RandomResized { min_scale: 0.5 },
+            flip: false,
+            distort: false,
+            jitter: false,
+        };
         let stage = StageSpec {
             epochs: run.epochs,
             train: split.clone(),
@@ -162,6 +168,12 @@ impl Nursery {
             drop_last: true,
             sampler: Sampler::Shuffled,
             views: vec![view],
+            batch: BatchSpec {
+                augment: BatchAugment::Standard,
+                normalize: Normalize::ImageNet,
+                erase: Some(EraseSpec { probability: 0.5 }),
+                mix: Some(MixSpec::MixUp { alpha: 0.4 }),
+            },
             lr: 2e-3,
             schedule: Schedule::Constant,
             precision: run.precision,
@@ -171,7 +183,6 @@ impl Nursery {
         let objective: Arc<dyn Objective> = Arc::new(Disturbed { mischief: run.mischief, steps, commands });
         let net = XResNetSpec {
             stem: StemSpec::new("deconv", [4, 4, 8]),
-            block: BlockSpec { groups: 8, ..BlockSpec::new("basic").expect("a kind") },
             layers: [1; 4],
             self_attention: Some(0),
             ..XResNetSpec::xresnet18(CLASSES)
@@ -179,15 +190,16 @@ impl Nursery {
         TrainSpec {
             groups: Vec::new(),
             ema: None,
-            clip_norm: None,
             net,
             device: Device::Cpu,
             channels_last: run.channels_last,
             fetch_every: run.fetch_every,
             optimizer: OptimizerSpec::Ranger(RAdamOptions::default(), LookaheadOptions::default()),
+            clip_norm: None,
             evaluation: Some(EvaluationSpec {
                 split,
-                view: Transform { size, crop: Crop::Resize, flip: false, jitter: false },
+                view: Transform { size, crop: Crop::Resize, flip: false, distort: false, jitter: false },
+                normalize: Normalize::ImageNet,
                 batch_rows: BATCH_ROWS,
                 limit: Some(16),
                 objective: Arc::clone(&objective),
@@ -200,6 +212,7 @@ impl Nursery {
             cpu_threads: 1,
             checkpoint: CheckpointSpec { every_steps: 5, every_seconds: 0, keep: 2 },
             folder: folder.to_owned(),
+            start: None,
             opening: opening(run.epochs),
         }
     }
