@@ -31,6 +31,7 @@ pub use execution::{CacheBytes, CpuBudget, Execution};
 pub use fastgarden_train::batch_augment::{BatchAugment, EraseSpec, MixSpec, Normalize};
 pub use fastgarden_train::net::xresnet::XResNetSpec as Net;
 pub use fastgarden_train::schedule::Schedule;
+pub use fastgarden_train::trainer::EmaSpec;
 pub(crate) use library::read_small_text;
 pub use library::{EMBEDDED, Embedded};
 pub(crate) use located::parse;
@@ -60,6 +61,8 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// The optimiser.
     pub optimizer: Optimizer,
+    /// The running mean of the weights, where one is kept.
+    pub ema: Option<EmaSpec>,
     /// The recipe stages, in order; at least one.
     pub stages: Vec<Stage>,
     /// How the score is taken.

@@ -29,6 +29,9 @@ pub struct Report {
     pub accuracy_std_population: Option<f64>,
     /// Standard deviation over n − 1; null for fewer than two runs.
     pub accuracy_std_sample: Option<f64>,
+    /// Whether accuracies are those of the weights' running mean instead of the last weights.
+    #[serde(default)]
+    pub of_mean_weights: bool,
     /// Largest resident memory of the process, bytes.
     pub peak_memory_bytes: Option<u64>,
     /// What was kept in memory between epochs; null without a cache.
@@ -138,6 +141,7 @@ impl Report {
             accuracy_mean: statistics.mean,
             accuracy_std_population: statistics.std_population,
             accuracy_std_sample: statistics.std_sample,
+            of_mean_weights: recipe.ema.is_some_and(|ema| ema.evaluate),
             peak_memory_bytes: None,
             cache: None,
         }

@@ -91,5 +91,10 @@ pub fn build(found: &Found, device: Device) -> Result<XResNet, Failure> {
     }
     let built = XResNet::new(&found.recipe.net, device, Kind::Float);
     checkpoint::load_into(built.state(), &found.loaded).map_err(of_checkpoint)?;
+    // Weights from elsewhere have no mean beside them.
+    let has_mean = found.loaded.tensors.keys().any(|name| name.starts_with("ema/"));
+    if has_mean && found.recipe.ema.is_some_and(|ema| ema.evaluate) {
+        trainer::show_mean(built.state(), &found.loaded).map_err(|error| train_command::of_train(error.into()))?;
+    }
     Ok(built)
 }

@@ -23,6 +23,10 @@ outputs = 104
 [optimizer]
 kind = "sgd"
 lr = 0.01
+clip_norm = 5
+group = [{ match = "*.bias", lr_factor = 2.0, decay = false }]
+[ema]
+decay = 0.7
 [[stage]]
 epochs = 3
 source_px = 48
@@ -121,6 +125,7 @@ fn a_series_is_trained_reported_and_evaluated_alike() {
         }
     }
     assert_ne!(report["runs"][0]["batch_hash"], report["runs"][1]["batch_hash"]);
+    assert_eq!(report["of_mean_weights"], true);
     assert!(report["accuracy_std_population"].is_f64() && report["accuracy_std_sample"].is_f64());
     assert!(output.stdout.contains("over 2 runs"), "{}", output.stdout);
 

@@ -1,24 +1,34 @@
 //! `[optimizer]` and `stage.schedule`: read, checked and written back.
 //! Not here: what they do (the training crate's `optimizer` and `schedule`).
 
-use fastgarden_train::optimizer::{AdamOptions, LookaheadOptions, MuonOptions, RAdamOptions, SgdOptions};
+use fastgarden_train::net::Net as _;
+use fastgarden_train::net::xresnet::{XResNet, XResNetSpec};
+use fastgarden_train::optimizer::{
+    AdamOptions, GroupRule, Groups, LookaheadOptions, MuonOptions, RAdamOptions, SgdOptions,
+};
 use fastgarden_train::schedule::{FINAL_DIVISOR, START_DIVISOR, Schedule};
-use fastgarden_train::trainer::OptimizerSpec;
+use fastgarden_train::trainer::{EmaSpec, OptimizerSpec};
 
 use super::check::{Check, NOT_NEGATIVE, POSITIVE, SHARE_ABOVE_ZERO, SHARE_BELOW_ONE};
-use super::schema::{OptimizerToml, ScheduleToml};
+use super::schema::{EmaToml, GroupToml, OptimizerToml, ScheduleToml};
 use super::validate::Checked;
+use super::write::quoted;
 
 /// `[optimizer]`
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Optimizer {
     /// Base learning rate, > 0.
     pub lr: f64,
     /// Gradients of a larger norm over all parameters are shrunk to it; > 0.
     pub clip_norm: Option<f64>,
+    /// Parameters that are stepped otherwise than the rest; each fits some that no earlier one does.
+    pub groups: Vec<GroupRule>,
     /// Which optimiser, with its other settings.
     pub spec: OptimizerSpec,
 }
+
+/// Entries of `[[optimizer.group]]`.
+const GROUPS_MAX: usize = 100;
 
 /// Fast steps between Lookahead's synchronisations.
 const LOOKAHEAD_STEPS_MAX: i64 = 1_000_000;
@@ -73,7 +83,54 @@ impl Check<'_> {
             Kind::Muon => OptimizerSpec::Muon(self.muon(&raw)?),
         };
         let clip_norm = raw.clip_norm.map(|norm| self.number("optimizer.clip_norm", Some(norm), None, &POSITIVE));
-        Ok(Optimizer { lr, clip_norm: clip_norm.transpose()?, spec })
+        Ok(Optimizer {
+            lr,
+            clip_norm: clip_norm.transpose()?,
+            groups: self.groups(raw.group.unwrap_or_default())?,
+            spec,
+        })
+    }
+
+    /// The running mean of the weights.
+    pub fn ema(&self, raw: EmaToml) -> Checked<EmaSpec> {
+        let decay = self.number("ema.decay", raw.decay, None, &SHARE_BELOW_ONE)?;
+        Ok(EmaSpec { decay, evaluate: raw.evaluate.unwrap_or(true) })
+    }
+
+    fn groups(&self, raw: Vec<GroupToml>) -> Checked<Vec<GroupRule>> {
+        if raw.len() > GROUPS_MAX {
+            let sentence =
+                format!("there must be at most {GROUPS_MAX} `[[optimizer.group]]` entries, not {}", raw.len());
+            return Err(self.wrong("optimizer.group", sentence));
+        }
+        let group = |(index, raw): (usize, GroupToml)| {
+            let key = |name: &str| format!("optimizer.group.{index}.{name}");
+            Ok(GroupRule {
+                pattern: self.required(&key("match"), raw.r#match)?,
+                lr_factor: self.number(&key("lr_factor"), raw.lr_factor, Some(1.0), &NOT_NEGATIVE)?,
+                decay: raw.decay,
+            })
+        };
+        raw.into_iter().enumerate().map(group).collect()
+    }
+
+    /// Refuses a group that no parameter of the net goes by.
+    pub fn groups_fit(&self, net: &XResNetSpec, groups: &[GroupRule]) -> Checked<()> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        // What a net's parameters are called is known when it is built; only recipes with groups pay for that.
+        let built = XResNet::new(net, tch::Device::Cpu, tch::Kind::Float);
+        let Err(idle) = Groups::by_rules(built.state(), groups) else { return Ok(()) };
+        let key = format!("optimizer.group.{idle}.match");
+        let keys: Vec<&str> = built.state().parameters().map(|entry| entry.key.as_str()).collect();
+        let (first, last) = (keys[0], keys[keys.len() - 1]);
+        let sentence = format!(
+            "`{key}` is {:?}, which no parameter fits that isn't in an earlier group: they are called `{first}` to \
+             `{last}`, and `*` stands for any part of a name",
+            groups[idle].pattern
+        );
+        Err(self.wrong(&key, sentence))
     }
 
     fn sgd(&self, raw: &OptimizerToml) -> Checked<SgdOptions> {
@@ -207,7 +264,16 @@ pub fn lines(optimizer: &Optimizer) -> Vec<String> {
     }
     // Without clipping there is no such key: no number means none.
     lines.extend(optimizer.clip_norm.map(|norm| format!("clip_norm = {norm:?}")));
+    for GroupRule { pattern, lr_factor, decay } in &optimizer.groups {
+        lines.push(format!("\n[[optimizer.group]]\nmatch = {}\nlr_factor = {lr_factor:?}", quoted(pattern)));
+        lines.extend(decay.map(|decay| format!("decay = {decay}")));
+    }
     lines
+}
+
+/// `[ema]` in its resolved form; without a mean there is no such table.
+pub fn ema_lines(ema: Option<EmaSpec>) -> Option<String> {
+    ema.map(|EmaSpec { decay, evaluate }| format!("\n[ema]\ndecay = {decay:?}\nevaluate = {evaluate}"))
 }
 
 /// The value of `schedule` in its resolved form.

@@ -17,6 +17,7 @@ pub struct RecipeToml {
     pub net: Option<NetToml>,
     pub loss: Option<LossToml>,
     pub optimizer: Option<OptimizerToml>,
+    pub ema: Option<EmaToml>,
     pub stage: Option<Vec<StageToml>>,
     pub evaluation: Option<EvaluationToml>,
     pub runs: Option<RunsToml>,
@@ -101,6 +102,22 @@ pub struct OptimizerToml {
     pub aux_lr_factor: Option<f64>,
     pub lookahead_steps: Option<i64>,
     pub lookahead_alpha: Option<f64>,
+    pub group: Option<Vec<GroupToml>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct EmaToml {
+    pub decay: Option<f64>,
+    pub evaluate: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct GroupToml {
+    pub r#match: Option<String>,
+    pub lr_factor: Option<f64>,
+    pub decay: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

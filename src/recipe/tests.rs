@@ -193,6 +193,23 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
         ),
         (
             "lr = 1e-3",
+            "lr = 1e-3\ngroup = [{ match = \"0.*\" }, { match = \"0.0.*\" }]",
+            "small.toml:11: `optimizer.group.1.match` is \"0.0.*\", which no parameter fits that isn't in an earlier group: they are called `0.0.weight` to `11.bias`",
+        ),
+        (
+            "lr = 1e-3",
+            "lr = 1e-3\ngroup = [{ lr_factor = 0.1 }]",
+            "small.toml:11: `optimizer.group.0.match` is missing: a recipe must state it",
+        ),
+        (
+            "lr = 1e-3",
+            "lr = 1e-3\ngroup = [{ match = \"*\", lr_factor = -1 }]",
+            "small.toml:11: `optimizer.group.0.lr_factor` is -1: it must be 0 or above",
+        ),
+        ("[net]", "[ema]\ndecay = 1\n[net]", "small.toml:4: `ema.decay` is 1: it must be from 0 to below 1"),
+        ("[net]", "[ema]\nevaluate = true\n[net]", "small.toml:3: `ema.decay` is missing: a recipe must state it"),
+        (
+            "lr = 1e-3",
             "lr = 1e-3\nclip_norm = 0",
             "small.toml:11: `optimizer.clip_norm` is 0: it must be a number above 0",
         ),
@@ -297,7 +314,10 @@ fn set_changes_any_key_before_anything_is_checked() {
     .expect("valid");
     assert_eq!((recipe.stages[0].epochs, recipe.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
     let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
-    assert_eq!(recipe.optimizer, Optimizer { lr: 2.0, clip_norm: None, spec: OptimizerSpec::Adam(adamw) });
+    assert_eq!(
+        recipe.optimizer,
+        Optimizer { lr: 2.0, clip_norm: None, groups: Vec::new(), spec: OptimizerSpec::Adam(adamw) }
+    );
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
     assert_eq!(recipe.stages[0].precision, StagePrecision::Fp16OnGpu);
     assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
@@ -352,7 +372,12 @@ fn the_resolved_form_is_complete_and_reads_back_as_the_same_recipe() {
         &["stage.0.precision=bf16"],
         &["stage.0.precision=fp16"],
         &["optimizer={ kind = \"adam\", lr = 1e-3, weight_decay = 0.1 }", "stage.0.schedule.kind=rex"],
+        &[
+            "optimizer.group=[{ match = \"0.*\", lr_factor = 0.1, decay = false }, { match = \"*.bias\", lr_factor = 64 }]",
+        ],
         &["optimizer={ kind = \"muon\", lr = 0.02, momentum = 0.9, aux_lr_factor = 0.1 }"],
+        &["ema={ decay = 0.99 }"],
+        &["ema={ decay = 0.999, evaluate = false }", "optimizer.clip_norm=2"],
         &["optimizer={ kind = \"radam\", lr = 1e-3, beta1 = 0.8 }", "stage.0.schedule.kind=linear"],
         &[
             "optimizer={ kind = \"ranger\", lr = 8e-3, lookahead_steps = 4, clip_norm = 1 }",

@@ -39,6 +39,7 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
     check.choice("loss.kind", loss.kind, Some("cross_entropy"), &[("cross_entropy", ())], &[])?;
     let label_smoothing = check.number("loss.label_smoothing", loss.label_smoothing, Some(0.1), &SHARE_BELOW_ONE)?;
     let optimizer = check.optimizer(raw.optimizer.unwrap_or_default())?;
+    check.groups_fit(&net, &optimizer.groups)?;
     let stages = check.stages(raw.stage.unwrap_or_default())?;
     let last = stages[stages.len() - 1];
     let evaluation = check.evaluation(raw.evaluation.unwrap_or_default(), &last)?;
@@ -54,6 +55,7 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
         net,
         label_smoothing,
         optimizer,
+        ema: raw.ema.map(|ema| check.ema(ema)).transpose()?,
         evaluation,
         stages,
         seeds: check.seeds(raw.runs.unwrap_or_default().seeds)?,

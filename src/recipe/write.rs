@@ -93,6 +93,7 @@ fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
         format!("label_smoothing = {:?}", recipe.label_smoothing),
     ]);
     lines.extend(optimizer::lines(&recipe.optimizer));
+    lines.extend(optimizer::ema_lines(recipe.ema));
 }
 
 fn stage(stage: &Stage, lines: &mut Vec<String>) {

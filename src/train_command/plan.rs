@@ -16,7 +16,7 @@ use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
 use fastgarden_train::batch_augment::BatchSpec;
 use fastgarden_train::loss::{CrossEntropy, Objective};
 use fastgarden_train::precision::Precision;
-use fastgarden_train::trainer::{CheckpointSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
+use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
 use super::parent::Parents;
@@ -119,6 +119,9 @@ impl Prepared {
         if !self.is_gpu() && self.recipe.stages.iter().any(|stage| stage.precision == StagePrecision::Fp16OnGpu) {
             lines.push("note    precision fp16-on-gpu is fp32 here: this is no GPU".to_owned());
         }
+        if let Some(EmaSpec { decay, evaluate: true }) = self.recipe.ema {
+            lines.push(format!("note    accuracy is that of the weights' running mean, ema.decay {decay}"));
+        }
         lines.extend(self.same_ids.clone());
         lines.extend(self.parents.headlines());
         let faults = self.train.iter().chain([&self.validation]).flat_map(|index| index.faults());
@@ -183,6 +186,8 @@ impl Prepared {
             channels_last: self.is_gpu(),
             fetch_every: if self.is_gpu() { FETCH_EVERY } else { 1 },
             optimizer: recipe.optimizer.spec,
+            groups: recipe.optimizer.groups.clone(),
+            ema: recipe.ema,
             clip_norm: recipe.optimizer.clip_norm,
             objective: objective(recipe),
             stages,

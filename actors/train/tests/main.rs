@@ -1,6 +1,7 @@
 //! The one integration binary of the training crate: nets, optimisers, schedules and losses against the golden numbers.
 //! Not for what a module can test by itself: those tests stand in the module.
 
+mod calls;
 mod fill;
 mod golden;
 mod golden_batch_augment;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
 use super::flat::{Flat, Layout};
-use super::masked::Factor;
+use super::masked::{Constant, Factor};
 use super::moments::Moments;
 use super::{Expected, Optimizer, Rates, decay_apart, decay_into};
 use crate::state::StateDict;
@@ -41,6 +41,8 @@ pub(super) struct AdamRule {
     part: usize,
     options: AdamOptions,
     moments: Moments,
+    /// On the device, where decay is coupled.
+    weight_decay: Constant,
 }
 
 impl Adam {
@@ -52,7 +54,7 @@ impl Adam {
 
 impl AdamRule {
     pub fn new(part: usize, options: AdamOptions, kind: Kind) -> Self {
-        Self { part, options, moments: Moments::new(part, kind) }
+        Self { part, options, moments: Moments::new(part, kind), weight_decay: Constant::default() }
     }
 
     /// A step of the part with its gradient.
@@ -61,7 +63,7 @@ impl AdamRule {
         let betas = (rates.momentum.unwrap_or(beta1), beta2);
         let part = &layout.parts[self.part];
         if coupled_decay {
-            decay_into(gradient, part, weight_decay, applied);
+            decay_into(gradient, part, weight_decay, (applied, &mut self.weight_decay));
         } else {
             decay_apart(part, rates.lr, weight_decay, applied);
         }

@@ -30,6 +30,14 @@ impl Factor {
         }
     }
 
+    /// The same; kept in `constant` where it is known.
+    pub fn kept(&self, constant: &mut Constant, like: &Tensor) -> Tensor {
+        match self {
+            Self::Known(value) => constant.like(*value, like),
+            Self::OnDevice(_) => self.like(like),
+        }
+    }
+
     /// tensor ← tensor × this.
     pub fn multiply(&self, tensor: &mut Tensor) {
         let _ = match self {
@@ -100,5 +108,25 @@ impl Count {
     /// From a saved tensor.
     pub fn load(saved: &Tensor) -> Self {
         Self::Known(saved.int64_value(&[]))
+    }
+}
+
+/// A number as a tensor that is kept from step to step while it stays the same.
+#[derive(Default)]
+pub(super) struct Constant(Option<(f64, Tensor)>);
+
+impl Constant {
+    /// `value` as a 0-dimensional tensor like `like`.
+    pub fn like(&mut self, value: f64, like: &Tensor) -> Tensor {
+        match &self.0 {
+            Some((known, tensor)) if known.to_bits() == value.to_bits() && tensor.device() == like.device() => {
+                tensor.shallow_clone()
+            }
+            _ => {
+                let tensor = Factor::Known(value).like(like);
+                self.0 = Some((value, tensor.shallow_clone()));
+                tensor
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod adam;
 mod clip;
+mod ema;
 mod flat;
 mod groups;
 mod lookahead;
@@ -24,11 +25,12 @@ use thiserror::Error;
 
 pub use adam::{Adam, AdamOptions};
 pub use clip::clip_gradient;
+pub use ema::Ema;
 pub use flat::Flat;
 use flat::Part;
-pub use groups::{Group, Groups};
+pub use groups::{Group, GroupRule, Groups};
 pub use lookahead::{Lookahead, LookaheadOptions, Ranger};
-use masked::Factor;
+use masked::{Constant, Factor};
 pub use muon::{Muon, MuonOptions};
 pub use radam::{RAdam, RAdamOptions};
 pub use sgd::{Sgd, SgdOptions};
@@ -202,9 +204,9 @@ fn decay_apart(part: &Part, lr: f64, weight_decay: f64, applied: Option<&Tensor>
 }
 
 /// g += wd·p, where decay applies.
-fn decay_into(gradient: &Tensor, part: &Part, weight_decay: f64, applied: Option<&Tensor>) {
+fn decay_into(gradient: &Tensor, part: &Part, weight_decay: f64, (applied, kept): (Option<&Tensor>, &mut Constant)) {
     if weight_decay != 0.0 {
-        let weight_decay = Factor::applied(weight_decay, 0.0, applied).like(gradient);
+        let weight_decay = Factor::applied(weight_decay, 0.0, applied).kept(kept, gradient);
         for run in &part.decaying {
             let _ = run.of(gradient).addcmul_(&run.values, &weight_decay);
         }

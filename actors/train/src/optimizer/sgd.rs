@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tch::Tensor;
 
 use super::flat::Flat;
-use super::masked::Factor;
+use super::masked::{Constant, Factor};
 use super::slots::{Fresh, Slots};
 use super::{Expected, Optimizer, Rates, decay_into};
 use crate::state::StateDict;
@@ -32,13 +32,22 @@ pub struct Sgd {
     options: SgdOptions,
     flat: Flat,
     velocity: Slots,
+    /// What doesn't change from step to step, on the device.
+    momentum: Constant,
+    weight_decay: Constant,
 }
 
 impl Sgd {
     /// An optimiser for the parameters of `state`, at rest.
     pub fn new(state: &StateDict, options: SgdOptions) -> Self {
         let velocity = Slots::new("velocity", None, Fresh::Zeros, state.kind());
-        Self { options, flat: Flat::new(state, 1, |_| 0), velocity }
+        Self {
+            options,
+            flat: Flat::new(state, 1, |_| 0),
+            velocity,
+            momentum: Constant::default(),
+            weight_decay: Constant::default(),
+        }
     }
 }
 
@@ -56,10 +65,11 @@ impl Optimizer for Sgd {
         let layout = self.flat.layout();
         let part = &layout.parts[0];
         let SgdOptions { momentum, weight_decay, nesterov } = self.options;
-        decay_into(&gradient, part, weight_decay, applied);
+        decay_into(&gradient, part, weight_decay, (applied, &mut self.weight_decay));
         let velocity = self.velocity.values(layout);
         // A step that doesn't apply leaves the velocity: v = 1·v + 0.
-        let momentum = Factor::applied(rates.momentum.unwrap_or(momentum), 1.0, applied).like(&gradient);
+        let momentum = Factor::applied(rates.momentum.unwrap_or(momentum), 1.0, applied);
+        let momentum = momentum.kept(&mut self.momentum, &gradient);
         let _ = gradient.addcmul_out(&velocity, &velocity, &momentum);
         if nesterov {
             let _ = gradient.addcmul_(&velocity, &momentum);

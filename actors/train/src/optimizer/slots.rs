@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::Expected;
 use super::flat::{Flat, Layout, Place};
-use crate::state::cpu_copy;
+use crate::state::{StateDict, cpu_copy};
 
 /// What is kept before a parameter's first step.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,26 @@ impl Slots {
             }
         }
         self.laid = Some(laid);
+    }
+
+    /// Begins with what the parameters are now, those without gradients included.
+    pub fn begin_with(&mut self, state: &StateDict) {
+        let _guard = tch::no_grad_guard();
+        self.reset();
+        self.aside = state.parameters().map(|entry| (entry.key.clone(), entry.tensor.detach().copy())).collect();
+    }
+
+    /// Makes the parameters what is kept here, and the other way round.
+    pub fn exchange(&mut self, state: &StateDict) {
+        let _guard = tch::no_grad_guard();
+        let laid = self.laid.iter().flat_map(|laid| laid.views(self.part));
+        let aside = self.aside.iter().map(|(key, tensor)| (key.as_str(), tensor.shallow_clone()));
+        for (key, mut kept) in laid.chain(aside) {
+            let Some(entry) = state.get(key) else { continue };
+            let was = entry.tensor.detach().copy();
+            entry.tensor.shallow_clone().copy_(&kept);
+            kept.copy_(&was);
+        }
     }
 
     /// Forgets everything.

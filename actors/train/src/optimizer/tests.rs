@@ -240,3 +240,56 @@ fn nesterov_looks_ahead_along_the_velocity() {
         assert!((value(&state, 0) - p).abs() < 1e-12, "step {t}: {} instead of {p}", value(&state, 0));
     }
 }
+
+#[test]
+fn means_follow_the_definition_are_exchanged_exactly_and_go_on_where_they_were() {
+    let make = || {
+        let mut builder = crate::state::StateBuilder::new(Device::Cpu, Kind::Double);
+        let _ = builder.parameter("w", &Tensor::from_slice(&[1.0, 2.0, 3.0]), true);
+        let _ = builder.parameter("unused", &Tensor::from_slice(&[5.0]), true);
+        let _ = builder.buffer("norm.running_mean", &Tensor::from_slice(&[4.0, 4.0]));
+        let _ = builder.buffer("norm.running_var", &Tensor::from_slice(&[8.0]));
+        let state = builder.finish();
+        let sgd = Sgd::new(&state, SgdOptions::default());
+        let ema = Ema::new(&state, 0.9);
+        (state, sgd, ema)
+    };
+    let train = |(state, sgd, ema): (&StateDict, &mut Sgd, &mut Ema), applied: Option<bool>| {
+        let _ = state.entries()[2].tensor.shallow_clone().g_add_scalar_(1.0);
+        let gradient = sgd.flat_mut().backward(&state.entries()[0].tensor.square().sum(Kind::Double), state);
+        let applied = applied.map(Tensor::from);
+        sgd.step_with(gradient, 0.1.into(), applied.as_ref());
+        ema.update(sgd.flat(), state, applied.as_ref());
+    };
+    let (state, mut sgd, mut ema) = make();
+    let (mut weight, mut statistic) = (1.0, 4.0);
+    for step in 0..5 {
+        train((&state, &mut sgd, &mut ema), None);
+        weight = 0.9 * weight + 0.1 * value(&state, 0);
+        statistic = 0.9 * statistic + 0.1 * (5.0 + f64::from(step));
+    }
+    train((&state, &mut sgd, &mut ema), Some(false));
+    let own = state.snapshot();
+    ema.exchange(&state);
+    assert!((value(&state, 0) - weight).abs() < 1e-12 && (value(&state, 2) - statistic).abs() < 1e-12);
+    assert_eq!((value(&state, 1), value(&state, 3)), (5.0, 8.0));
+    ema.exchange(&state);
+    assert_eq!(state.snapshot(), own);
+
+    let (again, mut sgd_again, mut ema_again) = make();
+    for (entry, (_, value)) in again.entries().iter().zip(&own) {
+        let _guard = tch::no_grad_guard();
+        entry.tensor.shallow_clone().copy_(value);
+    }
+    let of = |saved: Vec<(String, Tensor)>| saved.into_iter().collect::<HashMap<_, _>>();
+    sgd_again.load(&of(sgd.save())).expect("the same optimiser");
+    let mut saved = of(ema.save(sgd.flat(), &state));
+    ema_again.load(sgd_again.flat(), &again, &saved).expect("the same net");
+    assert_eq!(ema_again.save(sgd_again.flat(), &again), ema.save(sgd.flat(), &state));
+    for (state, sgd, ema) in [(&state, &mut sgd, &mut ema), (&again, &mut sgd_again, &mut ema_again)] {
+        train((state, sgd, ema), None);
+    }
+    assert_eq!(ema_again.save(sgd_again.flat(), &again), ema.save(sgd.flat(), &state));
+    saved.remove("statistics/norm.running_var");
+    assert!(ema_again.load(sgd_again.flat(), &again, &saved).is_err());
+}

@@ -14,7 +14,7 @@ use fastgarden_proto::ledger::line::Line;
 use super::evaluate::evaluate;
 use super::pending::Pending;
 use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
-use super::spec::{StageSpec, TrainSpec};
+use super::spec::{EmaSpec, StageSpec, TrainSpec};
 use super::state::{EpochTally, Next, RunState};
 use super::step::{self, How};
 use crate::batch_augment::{BatchTransforms, keys_of};
@@ -175,9 +175,14 @@ impl Course<'_> {
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step);
             let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm };
-            let RunState { net, optimizer, scaler, .. } = &mut self.state;
+            let RunState { net, optimizer, scaler, ema, .. } = &mut self.state;
             let (views, targets) = transforms.apply(views, labels, &keys_of(&batch));
-            step::train(net, &*self.spec.objective, &mut **optimizer, scaler.as_mut(), (views, &targets), how)
+            let objective = &*self.spec.objective;
+            let launched = step::train(net, objective, &mut **optimizer, scaler.as_mut(), (views, &targets), how);
+            if let Some(ema) = ema {
+                ema.update(optimizer.flat(), net.state(), launched.applied.as_ref());
+            }
+            launched
         });
         batch.release_pixels();
         let cursor = &mut self.state.progress.cursor;
@@ -200,14 +205,24 @@ impl Course<'_> {
             bad.extend_from_slice(batch.quarantined());
             Ok(())
         };
+        self.exchange_for_mean();
         let (net, layout) = (&self.state.net, spec.channels_last);
-        let judged = evaluate(net, evaluation, self.pipeline, spec.device, layout, self.commands, told)?;
+        let judged = evaluate(net, evaluation, self.pipeline, spec.device, layout, self.commands, told);
+        self.exchange_for_mean();
+        let judged = judged?;
         if judged.is_some() {
             for what in self.state.note_quarantined("validate", &evaluation.split.index, &bad)? {
                 self.tell(Event::Quarantined { what });
             }
         }
         Ok(judged.map(Some))
+    }
+
+    /// Before an evaluation that judges the mean weights, and after it.
+    fn exchange_for_mean(&mut self) {
+        if let (Some(ema), Some(EmaSpec { evaluate: true, .. })) = (&mut self.state.ema, self.spec.ema) {
+            ema.exchange(self.state.net.state());
+        }
     }
 
     fn close_epoch(
@@ -265,7 +280,7 @@ impl Course<'_> {
         if stage_ends {
             (cursor.stage, cursor.epoch_of_stage, cursor.step_of_stage) = (cursor.stage + 1, 0, 0);
             if self.spec.stages[cursor.stage].reset_optimizer {
-                self.state.optimizer = self.spec.optimizer.build(self.state.net.state());
+                self.state.optimizer = self.spec.new_optimizer(self.state.net.state());
             }
         } else {
             cursor.epoch_of_stage += 1;

@@ -27,9 +27,9 @@ use fastgarden_data::tell::tell;
 pub use evaluate::evaluate;
 pub use find_lr::find_lr;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
-pub use spec::{CheckpointSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
+pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
 pub use start::StartWeights;
-pub use state::{Standing, cpu_threads_of, standing_of};
+pub use state::{Standing, cpu_threads_of, show_mean, standing_of};
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

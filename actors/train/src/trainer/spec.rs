@@ -19,7 +19,8 @@ use crate::batch_augment::{BatchSpec, BatchTransforms, Normalize};
 use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
 use crate::optimizer::{
-    Adam, AdamOptions, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdam, RAdamOptions, Ranger, Sgd, SgdOptions,
+    Adam, AdamOptions, GroupRule, Groups, LookaheadOptions, Muon, MuonOptions, Optimizer, RAdam, RAdamOptions, Ranger,
+    Sgd, SgdOptions,
 };
 use crate::precision::Precision;
 use crate::schedule::Schedule;
@@ -123,6 +124,15 @@ pub struct CheckpointSpec {
     pub keep: usize,
 }
 
+/// How the running mean of the weights is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EmaSpec {
+    /// Share of the mean that a step leaves, 0 ≤ decay < 1.
+    pub decay: f64,
+    /// Whether evaluation judges the mean instead of the weights.
+    pub evaluate: bool,
+}
+
 /// Weights that a run starts from, besides the net's own initialisation.
 #[derive(Clone, Debug)]
 pub struct StartSpec {
@@ -146,6 +156,10 @@ pub struct TrainSpec {
     pub fetch_every: usize,
     /// The optimiser.
     pub optimizer: OptimizerSpec,
+    /// Parameters that are stepped otherwise than usual; each rule fits some of the net's.
+    pub groups: Vec<GroupRule>,
+    /// A running mean of the weights, where one is kept.
+    pub ema: Option<EmaSpec>,
     /// Gradients whose norm over all parameters is above this are shrunk to it.
     pub clip_norm: Option<f64>,
     /// The loss.
@@ -170,6 +184,18 @@ pub struct TrainSpec {
     pub start: Option<StartSpec>,
     /// First line of the ledger.
     pub opening: Opening,
+}
+
+impl TrainSpec {
+    /// A fresh optimiser for this net.
+    pub fn new_optimizer(&self, state: &StateDict) -> Box<dyn Optimizer> {
+        let mut optimizer = self.optimizer.build(state);
+        if !self.groups.is_empty() {
+            let groups = Groups::by_rules(state, &self.groups);
+            optimizer.set_groups(groups.expect("each rule of a checked recipe fits a parameter of its net"));
+        }
+        optimizer
+    }
 }
 
 impl StageSpec {

@@ -20,11 +20,14 @@ use super::start::StartWeights;
 use crate::checkpoint::{self, Loaded, OPTIMIZER};
 use crate::net::Net;
 use crate::net::xresnet::XResNet;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Ema, Optimizer, OptimizerStateError};
 use crate::precision::Scaler;
+use crate::state::StateDict;
 
 /// Section of the scaler's tensors in a checkpoint.
 const SCALER: &str = "scaler";
+/// Section of the mean weights' tensors in a checkpoint.
+const EMA: &str = "ema";
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +120,8 @@ pub struct RunState {
     pub net: XResNet,
     /// Its optimiser.
     pub optimizer: Box<dyn Optimizer>,
+    /// The running mean of the weights, where one is kept.
+    pub ema: Option<Ema>,
     /// The loss scaler, where a stage computes in float16.
     pub scaler: Option<Scaler>,
     /// Everything else that is saved.
@@ -139,6 +144,11 @@ struct QuarantineLine<'a> {
     offset: u64,
     kind: &'a str,
     detail: &'a str,
+}
+
+/// Makes the values of a net, into which `loaded` was loaded, the mean weights that were saved with it.
+pub fn show_mean(state: &StateDict, loaded: &Loaded) -> Result<(), OptimizerStateError> {
+    Ema::show(state, &checkpoint::section(loaded, EMA))
 }
 
 /// How far a run had come when a checkpoint was written.
@@ -192,6 +202,7 @@ impl RunState {
     fn begin(spec: &TrainSpec) -> Result<Self, TrainError> {
         tch::set_num_threads(spec.cpu_threads);
         let (net, optimizer, scaler) = build(spec, spec.start.as_ref())?;
+        let ema = spec.ema.map(|ema| Ema::new(net.state(), ema.decay));
         let path = spec.folder.join("ledger.jsonl");
         // An attempt that was killed before its first checkpoint left these.
         let discarded = steps_after(&path, 0);
@@ -223,6 +234,7 @@ impl RunState {
             net,
             optimizer,
             scaler,
+            ema,
             progress,
             batch_hash: BatchHash::default(),
             ledger,
@@ -254,6 +266,10 @@ impl RunState {
         if let Some(scaler) = &mut scaler {
             scaler.load(&checkpoint::section(loaded, SCALER))?;
         }
+        let mut ema = spec.ema.map(|ema| Ema::new(net.state(), ema.decay));
+        if let Some(ema) = &mut ema {
+            ema.load(optimizer.flat(), net.state(), &checkpoint::section(loaded, EMA))?;
+        }
         let path = spec.folder.join("ledger.jsonl");
         let discarded = steps_after(&path, progress.ledger.bytes);
         let ledger = Ledger::resume(&path, progress.ledger.clone())?;
@@ -270,6 +286,7 @@ impl RunState {
             net,
             optimizer,
             scaler,
+            ema,
             batch_hash,
             ledger,
             quarantine: spec.folder.join("quarantine.jsonl"),
@@ -298,6 +315,8 @@ impl RunState {
         let mut tensors = self.net.state().snapshot();
         tensors.extend(checkpoint::with_prefix(OPTIMIZER, self.optimizer.save()));
         tensors.extend(checkpoint::with_prefix(SCALER, self.scaler.as_ref().map(Scaler::save).unwrap_or_default()));
+        let mean = self.ema.as_ref().map(|ema| ema.save(self.optimizer.flat(), self.net.state()));
+        tensors.extend(checkpoint::with_prefix(EMA, mean.unwrap_or_default()));
         let meta = serde_json::to_value(&self.progress).expect("progress is plain data");
         let name = format!("{}-{}", self.progress.cursor.epoch, self.progress.cursor.step);
         checkpoint::write(&self.checkpoints, &name, &tensors, &meta, keep)?;
@@ -372,7 +391,7 @@ pub(super) fn build(spec: &TrainSpec, start: Option<&StartSpec>) -> Result<Parts
         let weights = StartWeights::read(&start.path, &spec.net)?;
         weights.put_into(&net, start, &spec.folder)?;
     }
-    let optimizer = spec.optimizer.build(net.state());
+    let optimizer = spec.new_optimizer(net.state());
     let needs_scaler = spec.stages.iter().any(|stage| stage.precision.is_scaled);
     Ok((net, optimizer, needs_scaler.then(|| Scaler::new(spec.device))))
 }

@@ -199,6 +199,8 @@ impl Nursery {
             ..XResNetSpec::xresnet18(CLASSES)
         };
         TrainSpec {
+            groups: Vec::new(),
+            ema: None,
             net,
             device: Device::Cpu,
             channels_last: run.channels_last,
