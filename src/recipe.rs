@@ -13,6 +13,8 @@ mod located;
 mod net;
 mod optimizer;
 mod overrides;
+#[cfg(test)]
+mod refusal_tests;
 mod schema;
 #[cfg(test)]
 mod tests;

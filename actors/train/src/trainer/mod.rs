@@ -11,6 +11,7 @@ mod find_lr;
 mod pending;
 mod progress;
 mod spec;
+mod standing;
 mod start;
 mod state;
 mod step;
@@ -28,8 +29,8 @@ pub use evaluate::evaluate;
 pub use find_lr::find_lr;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
+pub use standing::{Standing, cpu_threads_of, show_mean, standing_of};
 pub use start::StartWeights;
-pub use state::{Standing, cpu_threads_of, show_mean, standing_of};
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::progress::TrainError;
 use super::spec::StartSpec;
-use super::state::{Standing, standing_of};
+use super::standing::{Standing, standing_of};
 use crate::checkpoint::{self, Loaded};
 use crate::layout::{Layout, import};
 use crate::net::Net;

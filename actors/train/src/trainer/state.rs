@@ -20,14 +20,13 @@ use super::start::StartWeights;
 use crate::checkpoint::{self, Loaded, OPTIMIZER};
 use crate::net::Net;
 use crate::net::xresnet::XResNet;
-use crate::optimizer::{Ema, Optimizer, OptimizerStateError};
+use crate::optimizer::{Ema, Optimizer};
 use crate::precision::Scaler;
-use crate::state::StateDict;
 
 /// Section of the scaler's tensors in a checkpoint.
 const SCALER: &str = "scaler";
 /// Section of the mean weights' tensors in a checkpoint.
-const EMA: &str = "ema";
+pub(super) const EMA: &str = "ema";
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,37 +143,6 @@ struct QuarantineLine<'a> {
     offset: u64,
     kind: &'a str,
     detail: &'a str,
-}
-
-/// Makes the values of a net, into which `loaded` was loaded, the mean weights that were saved with it.
-pub fn show_mean(state: &StateDict, loaded: &Loaded) -> Result<(), OptimizerStateError> {
-    Ema::show(state, &checkpoint::section(loaded, EMA))
-}
-
-/// How far a run had come when a checkpoint was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Epochs that were opened, over its lineage.
-    pub epochs: u32,
-    /// Its ledger.
-    pub ledger: LedgerPosition,
-    /// Whether the run is finished.
-    pub is_finished: bool,
-}
-
-/// Where a checkpoint's run stood; `None` if it is not one of this trainer's.
-pub fn standing_of(loaded: &Loaded) -> Option<Standing> {
-    let progress: Progress = serde_json::from_value(loaded.meta.clone()).ok()?;
-    let cursor = progress.cursor;
-    // An epoch is opened with its first ticket.
-    let is_opened = cursor.next != Next::Train || cursor.seq > 0;
-    let epochs = if is_opened { cursor.epoch } else { cursor.epoch.saturating_sub(1) };
-    Some(Standing { epochs, ledger: progress.ledger, is_finished: cursor.next == Next::Done })
-}
-
-/// The number of libtorch threads that a run was begun with, as its checkpoint says.
-pub fn cpu_threads_of(loaded: &Loaded) -> Option<i32> {
-    serde_json::from_value::<Progress>(loaded.meta.clone()).ok().map(|progress| progress.cpu_threads)
 }
 
 impl RunState {
