@@ -122,7 +122,8 @@ impl Training {
         if channels_last {
             net.state().to_channels_last();
         }
-        let optimizer = Ranger::ranger(net.state(), RAdamOptions::default(), LookaheadOptions::default());
+        let mut optimizer = Ranger::ranger(net.state(), RAdamOptions::default(), LookaheadOptions::default());
+        optimizer.flat_mut().lay_out(net.state());
         let objective = CrossEntropy { label_smoothing: system.label_smoothing };
         Ok(Self { net, optimizer, images, targets: Targets::Classes(labels), objective, lr: system.lr })
     }

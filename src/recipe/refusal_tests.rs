@@ -63,13 +63,13 @@ fn every_wrong_recipe_is_told_in_one_sentence_with_its_line() {
         ),
         (
             "epochs = 5",
-            "epochs = 5\nbatch_size = 0",
-            "small.toml:14: `stage.0.batch_size` is 0: it must be a whole number from 1 to 4096",
+            "epochs = 5\nbatch_size = 1",
+            "small.toml:14: `stage.0.batch_size` is 1: it must be a whole number from 2 to 4096",
         ),
         (
             "epochs = 5",
             "epochs = 5\nbatch_size = 4097",
-            "small.toml:14: `stage.0.batch_size` is 4097: it must be a whole number from 1 to 4096",
+            "small.toml:14: `stage.0.batch_size` is 4097: it must be a whole number from 2 to 4096",
         ),
         (
             "epochs = 5",

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use fastgarden_data::limits::{BATCH_ROWS_MAX, SLAB_BYTES_MAX, VIEW_SIDE_PX_MAX};
 use fastgarden_data::resample::ResamplePath;
 use fastgarden_train::net::xresnet::OUTPUTS_MAX;
+use fastgarden_train::trainer::ROWS_MIN;
 
 use super::augment::Augmentation;
 use super::check::{Check, POSITIVE, SHARE_BELOW_ONE};
@@ -20,6 +21,8 @@ use super::{
 /// A value, or what is wrong with it.
 pub type Checked<T> = Result<T, RecipeError>;
 
+/// Rows of a batch: norms have no variance of a single row, so that one makes no step.
+const BATCH_ROWS_MIN: i64 = ROWS_MIN as i64;
 /// Epochs of one stage.
 const EPOCHS_MAX: i64 = 100_000;
 /// Runs of one series.
@@ -137,7 +140,12 @@ impl Check<'_> {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
             source_px: self.side(&key("source_px"), raw.source_px, 224)?,
             input_px: self.side(&key("input_px"), raw.input_px, 224)?,
-            batch_size: self.integer(&key("batch_size"), raw.batch_size, Some(64), 1..=BATCH_ROWS_MAX as i64)? as usize,
+            batch_size: self.integer(
+                &key("batch_size"),
+                raw.batch_size,
+                Some(64),
+                BATCH_ROWS_MIN..=BATCH_ROWS_MAX as i64,
+            )? as usize,
             drop_last: raw.drop_last.unwrap_or(true),
             sampler,
             crop,

@@ -86,7 +86,7 @@ pub fn import(
         true => keys.iter().filter_map(|key| Some((timm_key(net, key)?, key))).collect(),
         false => HashMap::new(),
     };
-    let imported = tensors
+    let mut imported: HashMap<String, Tensor> = tensors
         .into_iter()
         .filter(|(name, _)| !name.ends_with(COUNTER))
         .map(|(name, tensor)| {
@@ -95,6 +95,10 @@ pub fn import(
             (key, if is_other_float { tensor.to_kind(Kind::Float) } else { tensor })
         })
         .collect();
+    // Other libraries don't freeze deconvolutions: theirs are at the start.
+    for key in keys.iter().filter(|key| key.ends_with(FREEZE_COUNTER)) {
+        imported.entry(key.clone()).or_insert_with(|| Tensor::zeros([1], (Kind::Int64, Device::Cpu)));
+    }
     let layout = match (is_timm, has_counters) {
         (true, _) => Layout::Timm,
         (false, true) => Layout::Fastai,

@@ -45,6 +45,9 @@ pub struct Transfer {
     pub layers: Vec<LayerFate>,
 }
 
+/// Name of a deconvolution's count of steps, by which it freezes.
+const FREEZE_COUNTER: &str = "counter";
+
 /// Shape and kind of a layer's tensors, by the last part of their keys.
 type Form = BTreeMap<String, (Vec<i64>, Kind)>;
 
@@ -82,8 +85,8 @@ impl Transfer {
         let _guard = tch::no_grad_guard();
         for entry in state.entries() {
             let is_copied = |layer: &LayerFate| layer.fate == Fate::Copied && layer.layer == layer_of(&entry.key).0;
-            if self.layers.iter().any(is_copied) {
-                entry.tensor.shallow_clone().copy_(&source[&entry.key]);
+            if let Some(tensor) = source.get(&entry.key).filter(|_| self.layers.iter().any(is_copied)) {
+                entry.tensor.shallow_clone().copy_(tensor);
             }
         }
     }
@@ -127,7 +130,10 @@ fn forms<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Vec<(Strin
             layers.push((layer.to_owned(), Form::new()));
             layers.len() - 1
         });
-        layers[at].1.insert(name.to_owned(), (tensor.size(), tensor.kind()));
+        // How long a deconvolution has trained is no part of what it is: one that doesn't freeze doesn't count.
+        if name != FREEZE_COUNTER {
+            layers[at].1.insert(name.to_owned(), (tensor.size(), tensor.kind()));
+        }
     }
     layers
 }
@@ -213,6 +219,22 @@ mod tests {
         assert!(first.why.starts_with("it has bias, running_deconv"), "{}", first.why);
         let unused: Vec<_> = transfer.layers.iter().filter(|layer| layer.fate == Fate::Unused).collect();
         assert_eq!(unused.iter().map(|layer| layer.layer.as_str()).collect::<Vec<_>>(), ["0.1", "1.1", "2.1"]);
+    }
+
+    #[test]
+    fn a_deconvolution_goes_over_whether_it_freezes_or_not() {
+        let stem = |freeze_after| crate::net::stem::StemSpec {
+            freeze_after: [freeze_after; 3],
+            ..crate::net::stem::StemSpec::new("deconv", [32, 32, 64])
+        };
+        let of = |freeze_after| net(&XResNetSpec { stem: stem(freeze_after), ..XResNetSpec::xresnet18(10) });
+        for (source, target) in [(of(0), of(7)), (of(7), of(0))] {
+            let transfer = Transfer::plan(target.state(), &tensors(&source));
+            assert!(transfer.layers.iter().all(|layer| layer.fate == Fate::Copied), "{}", transfer.summary());
+            transfer.apply(target.state(), &tensors(&source));
+            let weight = |net: &XResNet| net.state().get("0.0.weight").expect("the first layer").tensor.shallow_clone();
+            assert!(weight(&source).equal(&weight(&target)));
+        }
     }
 
     #[test]

@@ -105,12 +105,7 @@ impl PlanesReader {
             return Err(NotForThis);
         }
         self.size = header.size;
-        match self.simd {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
-            Simd::Avx2(_) => unsafe { self.read_segments_avx2(bytes, needed) },
-            Simd::Portable => self.read_segments(bytes, needed),
-        }
+        self.read_segments(bytes, needed)
     }
 
     /// Gives back what a large image left behind.
@@ -130,15 +125,7 @@ impl PlanesReader {
         PlanarPicture { size: self.size, luma: plane(0, (1, 1)), chroma, subsampling }
     }
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-    fn read_segments_avx2(&mut self, bytes: &[u8], needed: CropBox) -> Result<(), Refusal> {
-        self.read_segments(bytes, needed)
-    }
-
-    /// Reads all segments and scans, to the end of the image. Always inlined, so that it is compiled with the
-    /// instructions of its caller.
-    #[inline(always)]
+    /// Reads all segments and scans, to the end of the image.
     fn read_segments(&mut self, bytes: &[u8], needed: CropBox) -> Result<(), Refusal> {
         self.components.clear();
         self.restart_interval = 0;
@@ -165,7 +152,12 @@ impl PlanesReader {
                         return Err(NotForThis);
                     }
                     self.read_scan_header(segment).ok_or(NotForThis)?;
-                    at = self.read_scan(bytes, next)?;
+                    at = match self.simd {
+                        #[cfg(target_arch = "x86_64")]
+                        // SAFETY: `Simd::Avx2` is only made where the processor has these instructions.
+                        Simd::Avx2(_) => unsafe { self.read_scan_avx2(bytes, next)? },
+                        Simd::Portable => self.read_scan(bytes, next)?,
+                    };
                 }
                 EOI => {
                     let is_whole = self.components.iter().all(|component| component.is_read);
@@ -292,7 +284,14 @@ impl PlanesReader {
         }
     }
 
-    /// Reads all units of a scan, restart interval by restart interval; gives where the marker behind it begins.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    fn read_scan_avx2(&mut self, bytes: &[u8], at: usize) -> Result<usize, Refusal> {
+        self.read_scan(bytes, at)
+    }
+
+    /// Reads all units of a scan, restart interval by restart interval; gives where the marker behind it begins. Always
+    /// inlined, so that it is compiled with the instructions of its caller.
     #[inline(always)]
     fn read_scan(&mut self, bytes: &[u8], mut at: usize) -> Result<usize, Refusal> {
         let (units_across, units_down) = self.scan_units();

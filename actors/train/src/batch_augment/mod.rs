@@ -16,8 +16,9 @@ use fastgarden_data::distortion::{Distortion, drawn_flip};
 use fastgarden_data::jitter::Jitter;
 use fastgarden_data::random::Purpose;
 use fastgarden_data::ticket::ViewKey;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
+use crate::device::sent;
 use crate::loss::Targets;
 
 pub use erase::{EraseSpec, Eraser, Erasure};
@@ -113,13 +114,9 @@ pub fn keys_of(batch: &Batch) -> Vec<Vec<ViewKey>> {
     (0..batch.views()).map(|view| batch.view_keys(view).collect()).collect()
 }
 
-/// A small tensor of drawn numbers on the device.
-///
-/// The copy doesn't block: CUDA takes what lies in ordinary memory into a buffer of its own before the call returns.
+/// A small tensor of drawn numbers on the device, without waiting for it.
 fn upload<T: tch::kind::Element>(values: &[T], device: Device) -> Tensor {
-    let tensor = Tensor::from_slice(values);
-    let kind: Kind = tensor.kind();
-    tensor.to_device_(device, kind, true, false)
+    sent(Tensor::from_slice(values), device)
 }
 
 /// `tensor` with the memory layout of `model`: rows of pixels or planes.

@@ -6,6 +6,8 @@ use fastgarden_data::simd::Simd;
 use fastgarden_data::ticket::{Crop, Transform};
 use fastgarden_data::view::ViewMaker;
 
+use tch::Kind;
+
 use super::*;
 
 fn key(seq: u64) -> ViewKey {

@@ -24,7 +24,7 @@ pub struct Flat {
     part_of: Vec<usize>,
     parts: usize,
     groups: Groups,
-    /// Made by the first gradients, which tell what is stepped at all.
+    /// Where they lie, once they lie together.
     layout: Option<Layout>,
 }
 
@@ -109,6 +109,15 @@ impl Flat {
         of_part.filter(move |(_, of)| part.is_none_or(|part| part == **of)).map(|(shape, _)| shape)
     }
 
+    /// Makes all parameters views of one tensor now, before a forward pass fills the memory around them; otherwise the
+    /// first gradients do it, which also tell whether all of them are stepped at all.
+    pub fn lay_out(&mut self, state: &StateDict) {
+        let _guard = tch::no_grad_guard();
+        let parameters: Vec<&Entry> = state.parameters().collect();
+        let all = vec![true; parameters.len()];
+        self.layout = Some(Layout::new(&parameters, all, &self.part_of, self.parts, &self.groups));
+    }
+
     /// The layout of the gradients that were gathered last.
     pub(super) fn layout(&self) -> &Layout {
         self.layout.as_ref().expect("gradients are gathered before they are used")
@@ -135,7 +144,10 @@ impl Flat {
         assert_eq!(parameters.len(), self.shapes.len(), "an optimiser steps the net that it was made for");
         let layout = match self.layout.take() {
             Some(layout) if layout.holds(&parameters, &gradients) => layout,
-            _ => Layout::new(&parameters, &gradients, &self.part_of, self.parts, &self.groups),
+            _ => {
+                let has_gradient = gradients.iter().map(Tensor::defined).collect();
+                Layout::new(&parameters, has_gradient, &self.part_of, self.parts, &self.groups)
+            }
         };
         self.layout.insert(layout).join(|place| gradients[place.index].shallow_clone())
     }
@@ -143,8 +155,7 @@ impl Flat {
 
 impl Layout {
     /// Makes the parameters with a gradient views of one new tensor.
-    fn new(parameters: &[&Entry], gradients: &[Tensor], part_of: &[usize], parts: usize, groups: &Groups) -> Self {
-        let has_gradient: Vec<bool> = gradients.iter().map(Tensor::defined).collect();
+    fn new(parameters: &[&Entry], has_gradient: Vec<bool>, part_of: &[usize], parts: usize, groups: &Groups) -> Self {
         let mut indices: Vec<usize> = (0..parameters.len()).filter(|&index| has_gradient[index]).collect();
         assert!(!indices.is_empty(), "a loss depends on some parameter");
         // Those that are stepped alike next to each other, otherwise as in the state.

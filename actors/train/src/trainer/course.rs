@@ -16,15 +16,12 @@ use super::pending::Pending;
 use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 use super::spec::{EmaSpec, StageSpec, TrainSpec};
 use super::state::{EpochTally, Next, RunState};
-use super::step::{self, How};
+use super::step::{self, How, ROWS_MIN};
 use crate::batch_augment::{BatchTransforms, keys_of};
 use crate::checkpoint::sha256_of_weights;
 use crate::metric;
 use crate::net::Net;
 use crate::optimizer::Rates;
-
-/// Fewest rows that a step is made of.
-const ROWS_MIN: usize = 2;
 
 /// Whether to go on.
 #[derive(PartialEq, Eq)]

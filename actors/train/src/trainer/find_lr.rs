@@ -11,15 +11,12 @@ use fastgarden_data::pipeline::{Batches, Pipeline, Taken};
 use super::progress::{Command, TrainError};
 use super::spec::{StageSpec, TrainSpec};
 use super::state::build;
-use super::step::{self, How};
+use super::step::{self, How, ROWS_MIN};
 use crate::batch_augment::{BatchTransforms, keys_of};
 use crate::lr_range::{Curve, RangeSpec, Tried};
 use crate::net::xresnet::XResNet;
 use crate::optimizer::{Optimizer, Rates};
 use crate::precision::Scaler;
-
-/// Fewest rows that a step is made of, as in training.
-const ROWS_MIN: usize = 2;
 
 struct Finder<'a> {
     spec: &'a TrainSpec,

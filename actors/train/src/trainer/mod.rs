@@ -31,6 +31,7 @@ pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
 pub use standing::{Standing, cpu_threads_of, show_mean, standing_of};
 pub use start::StartWeights;
+pub use step::ROWS_MIN;
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

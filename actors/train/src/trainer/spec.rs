@@ -194,6 +194,7 @@ impl TrainSpec {
             let groups = Groups::by_rules(state, &self.groups);
             optimizer.set_groups(groups.expect("each rule of a checked recipe fits a parameter of its net"));
         }
+        optimizer.flat_mut().lay_out(state);
         optimizer
     }
 }

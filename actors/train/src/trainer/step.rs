@@ -11,6 +11,9 @@ use crate::net::Net;
 use crate::optimizer::{Optimizer, Rates, clip_gradient};
 use crate::precision::{Precision, Scaler};
 
+/// Fewest rows that a step is made of.
+pub const ROWS_MIN: usize = 2;
+
 /// All views of a batch on the device: float `[N, 3, H, W]` in 0–1 each (channels-last strides where asked for), with
 /// the labels `[N]`.
 ///
