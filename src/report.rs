@@ -97,7 +97,7 @@ pub struct EpochReport {
     pub input_wait_share: Option<f64>,
     /// Training and validation.
     pub seconds: f64,
-    /// Steps that a float16 overflow kept from being made.
+    /// Steps that were not made: a float16 overflow, or a batch with fewer than two usable rows.
     #[serde(default)]
     pub skipped_steps: u64,
     /// Outcomes of the training tickets.

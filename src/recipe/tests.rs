@@ -186,6 +186,22 @@ fn seedling_is_what_the_readme_promises() {
 }
 
 #[test]
+fn every_key_is_in_the_reference() {
+    let reference = include_str!("../../docs/recipes.md");
+    for line in include_str!("schema.rs").lines() {
+        let Some((key, _)) = line.trim().strip_prefix("pub ").and_then(|rest| rest.split_once(": Option<")) else {
+            continue;
+        };
+        let key = key.trim_start_matches("r#");
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        assert!(
+            reference.split(|character| !is_word(character)).any(|word| word == key),
+            "docs/recipes.md lacks {key}"
+        );
+    }
+}
+
+#[test]
 fn unknown_names_and_files_are_told() {
     let cases = [
         ("seedlin", "there is no recipe named `seedlin`: did you mean `seedling`?"),

@@ -99,7 +99,10 @@ impl Course<'_> {
     /// A step that was made with a loss that is no number has spoilt the weights; steps that are skipped again and again
     /// will never be made.
     fn refuse_divergence(&mut self, step: u64, known: Known) -> Result<(), TrainError> {
-        let Some(loss) = known.loss else { return Ok(()) };
+        let Some(loss) = known.loss else {
+            self.state.progress.tally.skipped += 1;
+            return Ok(());
+        };
         if known.applied && !loss.is_finite() {
             return Err(TrainError::Diverged { step, loss });
         }

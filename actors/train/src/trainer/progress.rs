@@ -81,7 +81,7 @@ pub struct EpochRecord {
     pub quarantined: u64,
     /// Dropped ones.
     pub dropped_last: u64,
-    /// Steps that a float16 overflow kept from being made.
+    /// Steps that were not made: a float16 overflow, or a batch with fewer than two usable rows.
     #[serde(default)]
     pub skipped_steps: u64,
 }
