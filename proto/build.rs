@@ -3,7 +3,7 @@
 use std::io::Result;
 
 fn main() -> Result<()> {
-    let files = ["ticket.proto", "ledger.proto", "observe.proto"];
+    let files = ["ticket.proto", "ledger.proto", "observe.proto", "tensorboard.proto"];
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }
@@ -15,5 +15,7 @@ fn main() -> Result<()> {
             ".fastgarden.ticket.View.distortion",
             "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
         )
+        // Files must not depend on the order of a hash table.
+        .btree_map(["."])
         .compile_fds(descriptors)
 }

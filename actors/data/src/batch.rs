@@ -46,6 +46,11 @@ impl Batch {
         self.number
     }
 
+    /// Number of its phase in the pipeline, from 1.
+    pub fn phase_number(&self) -> u64 {
+        self.phase.number
+    }
+
     /// Usable rows.
     pub fn len(&self) -> usize {
         self.labels.len()

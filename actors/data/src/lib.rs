@@ -61,6 +61,7 @@ pub mod tell;
 pub mod failure;
 pub mod sabotage;
 pub mod observe;
+pub mod tap;
 pub mod ceiling;
 
 // What was consumed, provably.

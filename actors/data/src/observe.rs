@@ -1,14 +1,18 @@
 //! Meters of the stages, the snapshot made of them, and the sentence that names the bottleneck (see `verdict`).
 //! Not here: pictures of it (the application's business).
 
+pub mod service;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use fastgarden_proto::observe::{Count, CpuBudget, Snapshot, Stage};
+use fastgarden_proto::observe::{Count, CpuBudget, Reason, Snapshot, Stage};
 
+use self::service::ServiceTimes;
+use crate::limits::ENCODED_BYTES_IN_FLIGHT_MAX;
 use crate::outcome::Tally;
 use crate::shared::{Shared, StageName, lock};
 
@@ -35,6 +39,8 @@ pub struct StageMeter {
     pub bytes: AtomicU64,
     /// Its input queue.
     pub queue: Readiness,
+    /// How long the work on each chunk took.
+    pub service: ServiceTimes,
 }
 
 /// How long a queue held at least one item (the readiness of Meta's SPDL: 1 − empty time ÷ window).
@@ -104,6 +110,11 @@ pub fn snapshot(shared: &Shared, tally: Tally, credits_free: u64, credits_in_sla
             used_s: seconds_of(&cpu.used_ns),
             held_back_s: cpu.held_back.total().as_secs_f64(),
         }),
+        quarantined: lock(&shared.reasons)
+            .iter()
+            .map(|(&name, &tickets)| Reason { name: name.to_owned(), tickets })
+            .collect(),
+        encoded_bytes_max: ENCODED_BYTES_IN_FLIGHT_MAX,
     }
 }
 
@@ -120,6 +131,7 @@ fn stage(shared: &Shared, name: StageName, share: &dyn Fn(Duration) -> f64) -> S
         tickets: meter.tickets.load(Relaxed),
         bytes: meter.bytes.load(Relaxed),
         readiness: share(meter.queue.filled()),
+        service_counts: meter.service.counts(),
     }
 }
 
@@ -170,6 +182,19 @@ impl Window<'_> {
         ((filled(self.to) - filled(self.from)) / self.seconds()).clamp(0.0, 1.0)
     }
 
+    /// Readiness of the batch channel within the window.
+    pub fn batch_readiness(&self) -> f64 {
+        let filled = |snapshot: &Snapshot| snapshot.batch_readiness * snapshot.seconds;
+        ((filled(self.to) - filled(self.from)) / self.seconds()).clamp(0.0, 1.0)
+    }
+
+    /// Seconds that the work on a chunk took, at most, for this share of them (0.5 = the median); `None` where there were
+    /// none.
+    pub fn service_s(&self, stage: usize, share: f64) -> Option<f64> {
+        let (from, to) = (&self.from.stages[stage].service_counts, &self.to.stages[stage].service_counts);
+        service::quantile_s(&service::difference(from, to), share)
+    }
+
     /// Adds this window to a sum of windows, which then says of all of them what it says of one: begin with
     /// [`nothing`], and look at the sum through a window from [`nothing`] to it. Counts that are not cumulative are this
     /// window's.
@@ -191,6 +216,10 @@ impl Window<'_> {
                 tickets: sum.tickets + to.tickets - from.tickets,
                 bytes: sum.bytes + to.bytes - from.bytes,
                 readiness: filled / seconds.max(1e-9),
+                service_counts: service::sum(
+                    &sum.service_counts,
+                    &service::difference(&from.service_counts, &to.service_counts),
+                ),
             };
         }
         let budget = |snapshot: &Snapshot| snapshot.cpu_budget.unwrap_or_default();
@@ -206,9 +235,19 @@ impl Window<'_> {
             consumer_busy_s: sum.consumer_busy_s + to.consumer_busy_s - from.consumer_busy_s,
             picture_s: sum.picture_s + to.picture_s - from.picture_s,
             cpu_budget,
+            quarantined: sum_of_reasons(&sum.quarantined, &from.quarantined, &to.quarantined),
             ..to.clone()
         };
     }
+}
+
+fn sum_of_reasons(sum: &[Reason], from: &[Reason], to: &[Reason]) -> Vec<Reason> {
+    let mut counts: BTreeMap<&str, u64> = sum.iter().map(|reason| (reason.name.as_str(), reason.tickets)).collect();
+    for reason in to {
+        let before = from.iter().find(|before| before.name == reason.name).map_or(0, |before| before.tickets);
+        *counts.entry(&reason.name).or_default() += reason.tickets - before;
+    }
+    counts.into_iter().map(|(name, tickets)| Reason { name: name.to_owned(), tickets }).collect()
 }
 
 /// The snapshot of a pipeline that has done nothing.

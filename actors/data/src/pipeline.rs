@@ -3,7 +3,7 @@
 
 mod options;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -198,6 +198,7 @@ impl Batches<'_> {
             Err(TryRecvError::Disconnected) => &never,
         };
         let waiting_since = self.book_busy_time();
+        let _waiting = tracing::trace_span!(target: "fastgarden::batch", "wait").entered();
         let delivery = select! {
             recv(self.pipeline.batches) -> delivery => delivery.unwrap_or(Err(PipelineError::Stopped)),
             recv(commands) -> command => match command {
@@ -222,12 +223,18 @@ impl Batches<'_> {
         let batch = delivery?;
         self.batches_left -= 1;
         self.spend_budget(&batch)?;
+        if let Some(tap) = &shared.tap {
+            tap.pass(&batch);
+        }
         Ok(batch)
     }
 
     /// Counts distinct bad records where the order is the plan's, so that every run ends at the same batch.
     fn spend_budget(&self, batch: &Batch) -> Result<(), PipelineError> {
         let Some(first) = batch.quarantined().first() else { return Ok(()) };
+        for row in batch.quarantined() {
+            *lock(&self.pipeline.shared.reasons).entry(row.kind.name()).or_default() += 1;
+        }
         let index = &self.phase.spec.index;
         let data_set = data_set_key(&index.fingerprint());
         let mut bad = lock(&self.pipeline.shared.bad_records);
@@ -294,6 +301,7 @@ fn share(options: &PipelineOptions, slabs: usize) -> Shared {
         encoded_bytes: AtomicU64::new(0),
         slab_bytes: (slabs * options.slab_bytes) as u64,
         bad_records: Mutex::new(BTreeSet::new()),
+        reasons: Mutex::new(BTreeMap::new()),
         cpu: options.cpu_share.map(|share| CpuMeter {
             share,
             niceness: machine::niceness() + NICER_BY,
@@ -301,6 +309,7 @@ fn share(options: &PipelineOptions, slabs: usize) -> Shared {
             held_back: Clock::default(),
         }),
         cache: options.cache.clone(),
+        tap: options.tap.clone(),
         sabotage: options.sabotage.clone(),
         started: Instant::now(),
     }

@@ -108,9 +108,14 @@ impl Sequencer {
             }
             let chunks = open.pending.remove(&open.next_batch).expect("just seen");
             let begun = Instant::now();
-            let batch = self.assemble(open, chunks);
+            let span = tracing::trace_span!(
+                target: "fastgarden::batch", "sequence", phase = open.phase.number, batch = open.next_batch,
+            );
+            let batch = span.in_scope(|| self.assemble(open, chunks));
             let meter = self.shared.meter(StageName::Sequence);
-            meter.busy_ns.fetch_add(nanoseconds(begun.elapsed()), Relaxed);
+            let took = begun.elapsed();
+            meter.busy_ns.fetch_add(nanoseconds(took), Relaxed);
+            meter.service.book(took);
             meter.tickets.fetch_add(batch.digests.len() as u64, Relaxed);
             open.next_batch += 1;
             if !self.deliver(Ok(batch)) {

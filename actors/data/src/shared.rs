@@ -1,7 +1,7 @@
 //! What all actors of one pipeline share: stop flag, counters, the addresses to report to. No globals anywhere.
 //! Not here: decisions (see `conductor`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use crate::cache::Cache;
 use crate::machine;
 use crate::observe::{Readiness, StageMeter};
 use crate::sabotage::Sabotage;
+use crate::tap::Tap;
 
 /// The pipeline stages that have a meter, in dataflow order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +99,12 @@ pub struct Shared {
     pub slab_bytes: u64,
     /// Distinct bad records: (first 8 bytes of the data set's fingerprint, record).
     pub bad_records: Mutex<BTreeSet<(u64, u32)>>,
+    /// Quarantined tickets that were handed over, by reason.
+    pub reasons: Mutex<BTreeMap<&'static str, u64>>,
     /// What is kept between epochs.
     pub cache: Option<Arc<Cache>>,
+    /// Somebody who may want to see rows.
+    pub tap: Option<Arc<Tap>>,
     /// Test-only troublemaker.
     pub sabotage: Option<Arc<dyn Sabotage>>,
     /// When the pipeline started.

@@ -196,12 +196,19 @@ impl Worker {
             // state says, so nothing half-done is seen again.
             let stage = &mut self.stages[number];
             let shared = &self.shared;
+            let _span = tracing::trace_span!(
+                target: "fastgarden::chunk", "chunk", stage = name.name(), phase = chunk.phase.number,
+                batch = chunk.batch, row = chunk.slab_rows.first(), rows = chunk.rows.len(),
+            )
+            .entered();
             let ran = catch_unwind(AssertUnwindSafe(|| {
                 provoke(shared, name, chunk)?;
                 stage.run(chunk)
             }));
             let meter = self.shared.meter(name);
-            meter.busy_ns.fetch_add(nanoseconds(begun.elapsed()), Relaxed);
+            let took = begun.elapsed();
+            meter.busy_ns.fetch_add(nanoseconds(took), Relaxed);
+            meter.service.book(took);
             match ran {
                 Ok(Ok(bytes)) => {
                     meter.bytes.fetch_add(bytes, Relaxed);

@@ -201,7 +201,7 @@ impl Window<'_> {
     }
 
     /// Images that were put in order.
-    fn images(&self) -> u64 {
+    pub fn images(&self) -> u64 {
         let tickets =
             |snapshot: &fastgarden_proto::observe::Snapshot| snapshot.stages.last().map_or(0, |last| last.tickets);
         tickets(self.to) - tickets(self.from)

@@ -10,6 +10,7 @@ use crate::machine;
 use crate::sabotage::Sabotage;
 use crate::simd::Simd;
 use crate::slab::{Heap, SlabMemory};
+use crate::tap::Tap;
 use crate::worker::WorkMaker;
 
 /// How to build a pipeline.
@@ -34,6 +35,8 @@ pub struct PipelineOptions {
     pub bad_records_max: u64,
     /// What is kept in memory between epochs.
     pub cache: Option<Arc<Cache>>,
+    /// Shows some rows to who asks.
+    pub tap: Option<Arc<Tap>>,
     /// Share of the machine's cores that the pools may use, above 0 and below 1; `None` = whatever there is.
     pub cpu_share: Option<f64>,
     /// Pretend that every read takes this long: slow storage, for benches.
@@ -81,6 +84,7 @@ impl PipelineOptions {
             slab_memory: Box::new(Heap),
             bad_records_max: u64::MAX,
             cache: None,
+            tap: None,
             cpu_share: None,
             stand_in_read: Duration::ZERO,
             stand_in_work: None,

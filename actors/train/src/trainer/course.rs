@@ -166,6 +166,8 @@ impl Course<'_> {
     /// Consumes one batch: makes its step, and moves the cursor past it. What it came to is for [`Self::catch_up`].
     fn launch(&mut self, stage: &StageSpec, transforms: &BatchTransforms, mut batch: Batch, rates: Rates) {
         let step = self.state.progress.cursor.step + 1;
+        let (phase, number) = (batch.phase_number(), batch.number());
+        let _span = tracing::trace_span!(target: "fastgarden::batch", "step", phase, batch = number, step).entered();
         // BatchNorm has no variance of a single row: such a batch makes no step, like an empty one.
         let launched = (batch.len() >= ROWS_MIN).then(|| {
             let (views, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
@@ -186,7 +188,7 @@ impl Course<'_> {
         cursor.step = step;
         cursor.step_of_stage += 1;
         cursor.seq = batch.seqs().end;
-        self.pending.push(Pending { batch, step, launched });
+        self.pending.push(Pending { batch, step, lr: rates.lr, launched });
     }
 
     /// The validation of this epoch. `None` = told to stop; nothing is lost, since it is repeated whole.
@@ -198,7 +200,7 @@ impl Course<'_> {
         let mut bad = Vec::new();
         let events = self.events;
         let told = |done, batch: &Batch| {
-            let _ = events.send(Event::Batch { done, loss: None });
+            let _ = events.send(Event::Batch { done, loss: None, step: None });
             bad.extend_from_slice(batch.quarantined());
             Ok(())
         };

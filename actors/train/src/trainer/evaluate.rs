@@ -35,6 +35,8 @@ pub fn evaluate(
             Taken::End => break,
             Taken::Batch(batch) => batch?,
         };
+        let (phase, number) = (batch.phase_number(), batch.number());
+        let _span = tracing::trace_span!(target: "fastgarden::batch", "judge", phase, batch = number).entered();
         if !batch.is_empty() {
             let (views, labels) = step::to_device(&batch, device, channels_last);
             batch.release_pixels();

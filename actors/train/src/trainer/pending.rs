@@ -9,7 +9,7 @@ use fastgarden_proto::ledger::{Quarantine, Step};
 use tch::{Kind, Tensor};
 
 use super::course::Course;
-use super::progress::{Event, TrainError};
+use super::progress::{Event, Stepped, TrainError};
 use super::step::Launched;
 
 /// From its start, a scale that is halved this often leaves nothing of a float16 gradient.
@@ -21,6 +21,8 @@ pub struct Pending {
     pub batch: Batch,
     /// Number of the step, from 1.
     pub step: u64,
+    /// Its learning rate.
+    pub lr: f64,
     /// What it came to; `None` where the batch was too small for a step.
     pub launched: Option<Launched>,
 }
@@ -67,7 +69,7 @@ impl Course<'_> {
 
     /// Tally, ledger line, outcomes, events of one step.
     fn write_down(&mut self, step: Pending, known: Known) -> Result<(), TrainError> {
-        let Pending { mut batch, step, .. } = step;
+        let Pending { mut batch, step, lr, .. } = step;
         self.refuse_divergence(step, known)?;
         // A skipped step's loss may have overflowed, which is no number for a ledger.
         let loss = known.loss.filter(|loss| loss.is_finite());
@@ -92,7 +94,8 @@ impl Course<'_> {
         self.state.append(Line::Step(line))?;
         batch.settle(Use::Trained);
         words.into_iter().for_each(|what| self.tell(Event::Quarantined { what }));
-        self.tell(Event::Batch { done: seqs.end, loss });
+        let stepped = Stepped { number: step, lr, examples: batch.len() as u64 };
+        self.tell(Event::Batch { done: seqs.end, loss, step: Some(stepped) });
         Ok(())
     }
 

@@ -42,6 +42,8 @@ pub enum Event {
         done: u64,
         /// Its mean loss.
         loss: Option<f64>,
+        /// The step it made, in training.
+        step: Option<Stepped>,
     },
     /// A record could not be used.
     Quarantined {
@@ -50,6 +52,17 @@ pub enum Event {
     },
     /// An epoch and its validation are over.
     Epoch(EpochRecord),
+}
+
+/// A training step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stepped {
+    /// From 1, over the run.
+    pub number: u64,
+    /// The learning rate it was made at.
+    pub lr: f64,
+    /// Usable examples of its batch.
+    pub examples: u64,
 }
 
 /// One row of the epoch table.

@@ -1,0 +1,178 @@
+//! The web dashboard: one page, carried in the program, and what it asks for. Nothing is fetched from elsewhere.
+//! Not here: who may look (see `server`), or what is shown (see `moment`; `history` for runs of the past).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{HttpResponse, Responder};
+use fastgarden_data::tap::{Glimpse, Tap};
+use futures_util::stream::unfold;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::live::Live;
+use crate::history;
+
+/// Longest side of a picture in the strip, pixels.
+const STRIP_SIDE_MAX: u32 = 112;
+/// How soon a browser asks again after the connection broke.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the page shows.
+pub struct Board {
+    /// The series at hand.
+    pub live: Arc<Live>,
+    /// Pictures that are trained on.
+    pub tap: Arc<Tap>,
+    /// Names of the classes, where they have any.
+    pub class_names: Option<Vec<String>>,
+    /// The folder of all series.
+    pub runs_folder: PathBuf,
+}
+
+/// Adds the page and its parts.
+pub fn routes(board: &Arc<Board>, config: &mut web::ServiceConfig) {
+    let fixed = |mime: &'static str, text: &'static str| {
+        web::get().to(move || async move { HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(text) })
+    };
+    config
+        .app_data(Data::new(Arc::clone(board)))
+        .route("/", fixed("text/html; charset=utf-8", include_str!("page.html")))
+        .route("/style.css", fixed("text/css; charset=utf-8", include_str!("style.css")))
+        .route("/page.js", fixed("text/javascript; charset=utf-8", include_str!("page.js")))
+        .route("/uPlot.js", fixed("text/javascript; charset=utf-8", include_str!("uPlot.iife.min.js")))
+        .route("/uPlot.css", fixed("text/css; charset=utf-8", include_str!("uPlot.min.css")))
+        .route("/events", web::get().to(events))
+        .route("/past.json", web::get().to(past))
+        .route("/strip.json", web::get().to(strip))
+        .route("/strip.png", web::get().to(strip_png))
+        .route("/runs.json", web::get().to(runs));
+}
+
+/// Moments as they come (server-sent events). A browser that stops reading misses some, and holds up nobody.
+async fn events(board: Data<Arc<Board>>) -> impl Responder {
+    let newest = board.live.subscribe();
+    let opening = format!("retry: {}\n\n", RETRY.as_millis());
+    let stream = unfold((newest, Some(opening)), |(mut newest, opening)| async move {
+        if let Some(opening) = opening {
+            let first = moment_event(&newest.borrow_and_update());
+            return Some((Ok::<_, actix_web::Error>(Bytes::from(opening + &first)), (newest, None)));
+        }
+        // Ends with the program, which is when nobody sends any more.
+        newest.changed().await.ok()?;
+        let event = moment_event(&newest.borrow_and_update());
+        Some((Ok(Bytes::from(event)), (newest, None)))
+    });
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/event-stream")).streaming(stream)
+}
+
+fn moment_event(moment: &watch::Ref<'_, Arc<fastgarden_proto::observe::Moment>>) -> String {
+    let text = serde_json::to_string(&***moment).expect("moments have only text keys");
+    format!("data: {text}\n\n")
+}
+
+/// Moments since the series began, thinned out.
+async fn past(board: Data<Arc<Board>>) -> impl Responder {
+    HttpResponse::Ok().json(board.live.past())
+}
+
+/// What the pictures in the strip are.
+async fn strip(board: Data<Arc<Board>>) -> impl Responder {
+    let seen = board.tap.look();
+    let name = |label: i64| match (&board.class_names, usize::try_from(label)) {
+        (_, Err(_)) => "no label".to_owned(),
+        (Some(names), Ok(class)) if class < names.len() => names[class].clone(),
+        (_, Ok(class)) => format!("class {class}"),
+    };
+    HttpResponse::Ok().json(seen.map(|seen| {
+        let names: Vec<_> = seen.labels.iter().map(|&label| name(label)).collect();
+        json!({ "first_seq": seen.first_seq, "names": names, "width": seen.size.width, "height": seen.size.height })
+    }))
+}
+
+/// The pictures, side by side.
+async fn strip_png(board: Data<Arc<Board>>) -> impl Responder {
+    match board.tap.look().map(|seen| strip_of(&seen)) {
+        Some(Ok(strip)) => HttpResponse::Ok().content_type("image/png").body(strip.bytes),
+        Some(Err(error)) => HttpResponse::InternalServerError().body(error.to_string()),
+        None => HttpResponse::NoContent().finish(),
+    }
+}
+
+/// Series of the past.
+async fn runs(board: Data<Arc<Board>>) -> impl Responder {
+    let folder = board.runs_folder.clone();
+    match web::block(move || history::read(&folder)).await {
+        Ok(found) => HttpResponse::Ok().json(found),
+        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    }
+}
+
+/// Pictures side by side.
+pub struct Strip {
+    /// Pixels across, of all of them.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// As PNG.
+    pub bytes: Vec<u8>,
+}
+
+/// Makes a strip of pictures, which become smaller by averaging whole pixels.
+pub fn strip_of(seen: &Glimpse) -> Result<Strip, png::EncodingError> {
+    let (width, height) = (seen.size.width as usize, seen.size.height as usize);
+    let by = seen.size.width.max(seen.size.height).div_ceil(STRIP_SIDE_MAX).max(1) as usize;
+    let (small_width, small_height) = ((width / by).max(1), (height / by).max(1));
+    let rows = seen.labels.len();
+    let mut pixels = vec![0; rows * small_width * small_height * 3];
+    for (row, picture) in seen.pixels.chunks_exact(width * height * 3).enumerate() {
+        for at in 0..small_height * small_width * 3 {
+            let (y, within) = (at / (small_width * 3), at % (small_width * 3));
+            pixels[(y * rows + row) * small_width * 3 + within] = mean(picture, (width, by), small_width, at);
+        }
+    }
+    let (width, height) = ((rows * small_width) as u32, small_height as u32);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
+    Ok(Strip { width, height, bytes })
+}
+
+/// One value of the smaller picture: the mean of a square of `by` × `by` pixels.
+fn mean(picture: &[u8], (width, by): (usize, usize), small_width: usize, at: usize) -> u8 {
+    let (y, x, colour) = (at / (small_width * 3) * by, at % (small_width * 3) / 3 * by, at % 3);
+    let sum: usize = (0..by)
+        .flat_map(|dy| (0..by).map(move |dx| ((y + dy) * width + x + dx) * 3 + colour))
+        .map(|place| usize::from(picture[place]))
+        .sum();
+    ((sum + by * by / 2) / (by * by)) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use fastgarden_data::geometry::Size;
+
+    use super::*;
+
+    #[test]
+    fn a_strip_holds_its_pictures_side_by_side_and_smaller() {
+        let size = Size { width: 224, height: 112 };
+        let picture = |value: u8| vec![value; 224 * 112 * 3];
+        let seen = Glimpse { size, pixels: [picture(10), picture(200)].concat(), labels: vec![0, 1], first_seq: 0 };
+        let strip = strip_of(&seen).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(strip.bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((info.width, info.height), (224, 56));
+        assert_eq!((strip.width, strip.height), (224, 56));
+        assert_eq!((pixels[0], pixels[111 * 3], pixels[112 * 3], *pixels.last().unwrap()), (10, 10, 200, 200));
+    }
+}

@@ -1,0 +1,255 @@
+//! A series as it is now: one thread looks at the pipeline four times a second, the trainer's events come in between, and
+//! everything that people see reads from here.
+//! Not here: what a moment is made of (see `moment`), and any picture of it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use fastgarden_data::machine;
+use fastgarden_data::observe::{Verdict, Window, nothing};
+use fastgarden_data::pipeline::Observer;
+use fastgarden_data::shared::lock;
+use fastgarden_proto::observe::{Moment, Place, Snapshot};
+use fastgarden_train::trainer::{EpochRecord, Event};
+use tokio::sync::watch;
+
+use super::moment::{self, Mark};
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Looks that a moment spans: three seconds.
+const WINDOW_LOOKS: usize = 12;
+/// Moments that are kept of the past. When they are too many every second one goes, so that they span the whole series.
+const PAST_MAX: usize = 1_200;
+
+/// What the trainer's events said last.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Steps of the run.
+    pub step: u64,
+    /// Of the last step.
+    pub loss: Option<f64>,
+    /// Of the last step.
+    pub lr: Option<f64>,
+    /// Of the last validation of this run.
+    pub accuracy: Option<f64>,
+    /// Examples trained since the program began.
+    pub trained: u64,
+    /// Examples judged since the program began.
+    pub evaluated: u64,
+    /// Steps made since the program began.
+    pub steps: u64,
+    /// Epochs ended since the program began.
+    pub epochs: u64,
+}
+
+/// The state of a series, shared by all who look at it.
+pub struct Live {
+    begun: Instant,
+    now: watch::Sender<Arc<Moment>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    place: Place,
+    heard: Heard,
+    observer: Option<Observer>,
+    looks: VecDeque<(Snapshot, Mark)>,
+    /// The newest look at the pipeline at hand.
+    seen: Option<Snapshot>,
+    /// Of pipelines that have ended.
+    before: Option<Snapshot>,
+    /// When the training phase at hand began.
+    phase_from: Option<Snapshot>,
+    verdict: Option<Verdict>,
+    past: VecDeque<Arc<Moment>>,
+    /// One look in so many is kept.
+    stride: u64,
+    looked: u64,
+}
+
+impl Live {
+    /// Of a series of `runs` runs of a recipe, from now on.
+    pub fn new(recipe: &str, runs: usize) -> Arc<Self> {
+        let place =
+            Place { recipe: recipe.to_owned(), runs: runs as u32, phase: "idle".to_owned(), ..Place::default() };
+        let first = Moment { place: Some(place.clone()), ..Moment::default() };
+        let state = State { place, stride: 1, ..State::default() };
+        Arc::new(Self {
+            begun: Instant::now(),
+            now: watch::Sender::new(Arc::new(first)),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Follows a run's pipeline until what is returned is dropped.
+    pub fn watch(self: &Arc<Self>, observer: Observer, run: usize, seed: u64, epochs: u32) -> std::io::Result<Watch> {
+        {
+            let mut state = lock(&self.state);
+            (state.place.run, state.place.seed, state.place.epochs) = (run as u32, seed, epochs);
+            state.heard.accuracy = None;
+            state.looks.clear();
+            state.observer = Some(observer.clone());
+        }
+        let (stop, stopped) = bounded(0);
+        let live = Arc::clone(self);
+        let looking = move || live.look_until(&observer, &stopped);
+        let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(looking)?;
+        Ok(Watch { live: Arc::clone(self), stop: Some(stop), thread: Some(thread) })
+    }
+
+    fn look_until(&self, observer: &Observer, stopped: &Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(LOOK_EVERY) {
+            let Some(seen) = observer.observe() else { return };
+            self.look(seen);
+        }
+    }
+
+    fn look(&self, seen: Snapshot) {
+        let mut state = lock(&self.state);
+        let State { heard, looks, place, seen: newest, .. } = &mut *state;
+        *newest = Some(seen.clone());
+        let mark = Mark { handled: heard.trained + heard.evaluated, steps: heard.steps };
+        let moment = {
+            let empty = (nothing(), mark);
+            let (from, mark_then) = looks.front().unwrap_or(&empty);
+            let window = Window { from, to: &seen };
+            Arc::new(moment::of(&window, (*mark_then, mark), heard, place, self.begun.elapsed().as_secs_f64()))
+        };
+        if looks.len() == WINDOW_LOOKS {
+            looks.pop_front();
+        }
+        looks.push_back((seen, mark));
+        super::chrome_trace::counters(&moment);
+        state.keep(Arc::clone(&moment));
+        drop(state);
+        // Nobody looking is no news.
+        self.now.send_replace(moment);
+    }
+
+    /// Takes note of what the trainer tells.
+    pub fn hear(&self, event: &Event) {
+        let mut state = lock(&self.state);
+        match event {
+            Event::Phase { epoch, trains, done, total } => {
+                state.end_phase();
+                let place = &mut state.place;
+                (place.epoch, place.done, place.total) = (*epoch, *done, *total);
+                place.phase = if *trains { "train" } else { "validate" }.to_owned();
+                // Looks across a change of phase would mix training with validation.
+                state.looks.clear();
+                if *trains {
+                    state.phase_from = state.observer.as_ref().and_then(Observer::observe);
+                }
+            }
+            Event::Batch { done, loss, step } => {
+                let judged = if step.is_none() { done.saturating_sub(state.place.done) } else { 0 };
+                state.place.done = *done;
+                let heard = &mut state.heard;
+                heard.evaluated += judged;
+                if let Some(step) = step {
+                    (heard.step, heard.loss, heard.lr) = (step.number, loss.or(heard.loss), Some(step.lr));
+                    heard.trained += step.examples;
+                    heard.steps += 1;
+                }
+            }
+            Event::Epoch(EpochRecord { accuracy, .. }) => {
+                state.end_phase();
+                state.place.phase = "idle".to_owned();
+                state.heard.accuracy = *accuracy;
+                state.heard.epochs += 1;
+            }
+            Event::Resumed { step, .. } => state.heard.step = *step,
+            Event::Quarantined { .. } => {}
+        }
+    }
+
+    /// The newest moment, and a call whenever there is a newer one.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Moment>> {
+        self.now.subscribe()
+    }
+
+    /// The newest moment.
+    pub fn now(&self) -> Arc<Moment> {
+        Arc::clone(&self.now.borrow())
+    }
+
+    /// Moments of the past, the oldest first.
+    pub fn past(&self) -> Vec<Arc<Moment>> {
+        lock(&self.state).past.iter().cloned().collect()
+    }
+
+    /// What limited the last training phase as a whole.
+    pub fn verdict(&self) -> Option<Verdict> {
+        lock(&self.state).verdict.clone()
+    }
+
+    /// What the trainer's events said, and the meters of all pipelines of the series added up.
+    pub fn totals(&self) -> (Heard, Snapshot) {
+        let state = lock(&self.state);
+        let mut sum = state.before.clone().unwrap_or_else(nothing);
+        if let Some(seen) = &state.seen {
+            Window { from: &nothing(), to: seen }.add_to(&mut sum);
+        }
+        (state.heard.clone(), sum)
+    }
+}
+
+impl State {
+    /// The verdict on a training phase, at its end.
+    fn end_phase(&mut self) {
+        let Some(from) = self.phase_from.take() else { return };
+        if let Some(to) = self.observer.as_ref().and_then(Observer::observe) {
+            self.verdict = Some(Window { from: &from, to: &to }.verdict(machine::cores()));
+        }
+    }
+
+    fn keep(&mut self, moment: Arc<Moment>) {
+        self.looked += 1;
+        if !self.looked.is_multiple_of(self.stride) {
+            return;
+        }
+        self.past.push_back(moment);
+        if self.past.len() > PAST_MAX {
+            let mut number = 0;
+            self.past.retain(|_| {
+                number += 1;
+                number % 2 == 0
+            });
+            self.stride *= 2;
+        }
+    }
+}
+
+/// Follows one pipeline; dropping it takes a last look.
+pub struct Watch {
+    live: Arc<Live>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that looks at the pipeline ended in a panic");
+        }
+        let observer = lock(&self.live.state).observer.take();
+        if let Some(seen) = observer.and_then(|observer| observer.observe()) {
+            self.live.look(seen);
+        }
+        let mut state = lock(&self.live.state);
+        if let Some(seen) = state.seen.take() {
+            let mut sum = state.before.take().unwrap_or_else(nothing);
+            Window { from: &nothing(), to: &seen }.add_to(&mut sum);
+            state.before = Some(sum);
+        }
+        state.looks.clear();
+    }
+}
