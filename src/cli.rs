@@ -3,8 +3,10 @@
 
 mod data;
 mod lr_find;
+mod runs;
+mod seeing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -13,6 +15,8 @@ use fastgarden_train::device::DeviceRequest;
 
 pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
 pub use self::lr_find::LrFindArgs;
+pub use self::runs::RunsCommand;
+pub use self::seeing::{DashboardChoice, SeeingArgs};
 use crate::recipe::{CacheBytes, CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
@@ -60,9 +64,22 @@ pub enum Command {
     Data(DataCommand),
     /// Measure the pipeline alone, against its own ceiling
     Bench(BenchArgs),
+    /// List and compare series that were trained
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// List, print and check recipes
     #[command(subcommand)]
     Recipes(RecipesCommand),
+}
+
+impl Command {
+    /// The file that a trace of the command goes to.
+    pub fn trace(&self) -> Option<&Path> {
+        match self {
+            Self::Train(args) => args.seeing.trace.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Output of inspecting commands.
@@ -172,6 +189,9 @@ pub struct TrainArgs {
     /// Pool sizes.
     #[command(flatten)]
     pub pools: PoolArgs,
+    /// What can be seen of it.
+    #[command(flatten)]
+    pub seeing: SeeingArgs,
 }
 
 /// `evaluate`

@@ -4,12 +4,13 @@
 use crate::cli::Command;
 use crate::exit::Failure;
 use crate::{
-    bench_command, data_commands, evaluate_command, export_command, lr_find_command, recipes_command, train_command,
+    bench_command, data_commands, evaluate_command, export_command, lr_find_command, recipes_command, runs_command, train_command,
 };
 
 /// Runs one command to its end.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Runs(command) => runs_command::run(&command),
         Command::Recipes(command) => recipes_command::run(&command),
         Command::Train(args) => train_command::run(&args),
         Command::Evaluate(args) => evaluate_command::run(&args),

@@ -12,7 +12,7 @@ use fastgarden_data::garden::{self, GardenSpec};
 use fastgarden_data::index::{ErrorClass, Index, IndexError};
 
 use crate::exit::{Complaint, Failure, OrFail as _};
-use crate::progress::{Progress, ProgressKind};
+use crate::progress::{Figures, Progress, ProgressKind};
 use crate::recipe::{BadRecords, Data, Recipe};
 use crate::run_spec::DataSource;
 
@@ -183,7 +183,10 @@ pub fn draw_garden(spec: &GardenSpec, folder: &Path) -> Result<garden::GardenSum
             progress.note(&format!("drawing the garden, {total} pictures, once: {}", folder.display()));
             progress.start_phase(1, 1, 1, 1, "draw", total);
         }
-        progress.update(done, None, done as f64 / since.elapsed().as_secs_f64().max(1e-9), 0.0);
+        let images_per_s = done as f64 / since.elapsed().as_secs_f64().max(1e-9);
+        let figures =
+            Figures { done_examples: done, loss: None, images_per_s, input_wait_share: 0.0, bottleneck: "" };
+        progress.update(&figures);
     };
     let summary = garden::write(spec, folder, &told).map_err(of_garden)?;
     progress.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).0.finish();

@@ -33,8 +33,8 @@ pub fn read(folder: &Path) -> Vec<Entry> {
     found
 }
 
-/// A folder with a recipe is a series.
-fn series(folder: &Path) -> Option<Entry> {
+/// One series, if the folder is one: it then has a recipe.
+pub fn series(folder: &Path) -> Option<Entry> {
     let recipe = folder.join("recipe.toml").metadata().ok()?;
     let name = folder.file_name()?.to_str()?.to_owned();
     let path = folder.join("report.json");

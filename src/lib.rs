@@ -10,13 +10,16 @@ pub mod rules;
 pub mod run_spec;
 
 // Files of a run.
+pub mod history;
 pub mod report;
 pub mod series;
 
 // What people see.
 pub mod epoch_table;
 pub mod progress;
+pub mod table;
 pub mod recipes_command;
+pub mod runs_command;
 pub mod telemetry;
 
 // Commands, from parsed arguments to an exit code.

@@ -6,6 +6,9 @@ use clap::Parser as _;
 use fastgarden_actors::cli::Cli;
 use fastgarden_actors::{commands, telemetry};
 
+/// As for any other path that can't be used.
+const BAD_USAGE: u8 = 2;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -15,7 +18,15 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    telemetry::start(cli.log_format);
+    let trace = cli.command.trace();
+    let _recording = match telemetry::start(cli.log_format, trace) {
+        Ok(recording) => recording,
+        Err(error) => {
+            let path = trace.map(|path| path.display().to_string()).unwrap_or_default();
+            eprintln!("error: the trace {path} can't be written: {error}\n  name another file with --trace");
+            return ExitCode::from(BAD_USAGE);
+        }
+    };
     match commands::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -40,11 +40,17 @@ struct Phase {
 
 /// The figures of the moment.
 #[derive(Clone, Copy, Debug)]
-struct Figures {
-    done_examples: u64,
-    loss: Option<f64>,
-    images_per_s: f64,
-    input_wait_share: f64,
+pub struct Figures<'a> {
+    /// Of the phase.
+    pub done_examples: u64,
+    /// Of the last step.
+    pub loss: Option<f64>,
+    /// Over the phase.
+    pub images_per_s: f64,
+    /// Of the trainer's time, lately; 0 to 1.
+    pub input_wait_share: f64,
+    /// A stage, `trainer` or `balanced`; empty while nothing can be said.
+    pub bottleneck: &'a str,
 }
 
 /// Shows one series.
@@ -99,18 +105,17 @@ impl Progress {
     }
 
     /// Figures of the running phase; cheap, to be called as often as there is news.
-    pub fn update(&mut self, done_examples: u64, loss: Option<f64>, images_per_s: f64, input_wait_share: f64) {
-        let figures = Figures { done_examples, loss, images_per_s, input_wait_share };
+    pub fn update(&mut self, figures: &Figures<'_>) {
         match &mut self.output {
             Output::Bar(bar) => {
-                bar.set_position(done_examples.min(self.phase.total_examples));
-                bar.set_message(self.phase.bar_message(&figures));
+                bar.set_position(figures.done_examples.min(self.phase.total_examples));
+                bar.set_message(self.phase.bar_message(figures));
             }
             Output::Plain { last_line } => {
                 let now = Instant::now();
                 if last_line.is_none_or(|last| now.duration_since(last) >= PLAIN_LINE_EVERY) {
                     *last_line = Some(now);
-                    say(&self.phase.plain_line(&figures));
+                    say(&self.phase.plain_line(figures));
                 }
             }
             Output::Silent => {}
@@ -180,7 +185,7 @@ impl Phase {
         format!("{}{name} {}/{}", run_prefix(self.run, self.runs), self.epoch, self.epochs)
     }
 
-    fn bar_message(&self, figures: &Figures) -> String {
+    fn bar_message(&self, figures: &Figures<'_>) -> String {
         let total = grouped(self.total_examples);
         // Counted up within a fixed width, so that the bar doesn't jump.
         let mut parts = vec![format!("{:>width$}/{total}", grouped(figures.done_examples), width = total.len())];
@@ -188,24 +193,35 @@ impl Phase {
         parts.push(format!("{} img/s", rate(figures.images_per_s)));
         parts.push(format!("wait {}", percent(figures.input_wait_share)));
         parts.extend(self.seconds_left(figures).map(|seconds| format!("ETA {:>5}", clock(seconds))));
-        parts.join("  ")
+        parts.join("  ") + "\n" + &limits(figures.bottleneck)
     }
 
-    fn plain_line(&self, figures: &Figures) -> String {
+    fn plain_line(&self, figures: &Figures<'_>) -> String {
         let (run, name) = (run_prefix(self.run, self.runs), &self.name);
         let (done, total) = (grouped(figures.done_examples), grouped(self.total_examples));
         let loss = figures.loss.map(|loss| format!("  loss {loss:.4}")).unwrap_or_default();
         let left = self.seconds_left(figures).map(|seconds| format!("  {} left", clock(seconds))).unwrap_or_default();
         let (rate, wait) = (rate(figures.images_per_s), percent(figures.input_wait_share));
         let (epoch, epochs) = (self.epoch, self.epochs);
-        format!("{run}epoch {epoch}/{epochs} {name}  {done}/{total}{loss}  {rate} images/s  input wait {wait}{left}")
+        let limits = if figures.bottleneck.is_empty() { String::new() } else { format!("  {}", limits(figures.bottleneck)) };
+        format!(
+            "{run}epoch {epoch}/{epochs} {name}  {done}/{total}{loss}  {rate} images/s  input wait {wait}{limits}{left}"
+        )
     }
 
     /// Until this phase is over, at the present rate.
-    fn seconds_left(&self, figures: &Figures) -> Option<f64> {
+    fn seconds_left(&self, figures: &Figures<'_>) -> Option<f64> {
         let left = self.total_examples.saturating_sub(figures.done_examples) as f64;
         let seconds = left / figures.images_per_s;
         seconds.is_finite().then_some(seconds)
+    }
+}
+
+/// "decode limits", "balanced", or nothing.
+fn limits(bottleneck: &str) -> String {
+    match bottleneck {
+        "" | "balanced" => bottleneck.to_owned(),
+        stage => format!("{stage} limits"),
     }
 }
 
@@ -231,14 +247,20 @@ mod tests {
         Phase { run: 1, runs, epoch: 2, epochs: 5, name: name.to_owned(), total_examples: 12_736 }
     }
 
-    const FIGURES: Figures =
-        Figures { done_examples: 8_192, loss: Some(3.2104), images_per_s: 812.3, input_wait_share: 0.021 };
+    const FIGURES: Figures<'_> = Figures {
+        done_examples: 8_192,
+        loss: Some(3.2104),
+        images_per_s: 812.3,
+        input_wait_share: 0.021,
+        bottleneck: "trainer",
+    };
 
     #[test]
     fn a_plain_line_says_everything() {
         assert_eq!(
             phase("train", 3).plain_line(&FIGURES),
-            "run 1/3, epoch 2/5 train  8,192/12,736  loss 3.2104  812 images/s  input wait 2.1 %  5.6 s left"
+            "run 1/3, epoch 2/5 train  8,192/12,736  loss 3.2104  812 images/s  input wait 2.1 %  \
+             trainer limits  5.6 s left"
         );
     }
 
@@ -247,13 +269,15 @@ mod tests {
         for name in ["train", "validate"] {
             let phase = phase(name, 1);
             let text = phase.short_title() + &phase.bar_message(&FIGURES);
-            assert!(text.chars().count() <= 72, "{text}");
+            let (bar, verdict) = text.split_once('\n').unwrap();
+            assert!(bar.chars().count() <= 72, "{text}");
+            assert_eq!(verdict, "trainer limits");
         }
     }
 
     #[test]
     fn nothing_is_promised_before_the_first_batch() {
-        let waiting = Figures { done_examples: 0, loss: None, images_per_s: 0.0, input_wait_share: 1.0 };
+        let waiting = Figures { done_examples: 0, loss: None, images_per_s: 0.0, input_wait_share: 1.0, bottleneck: "" };
         assert_eq!(
             phase("validate", 1).plain_line(&waiting),
             "epoch 2/5 validate  0/12,736  0.0 images/s  input wait 100 %"

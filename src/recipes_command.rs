@@ -3,12 +3,13 @@
 
 use std::io::{self, Write as _};
 
-use comfy_table::{Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{Cell, Color};
 
 use crate::cli::{Format, RecipesCommand};
 use crate::exit::{Failure, OrFail as _};
 use crate::recipe::{EMBEDDED, Recipe};
 use crate::rules::{Finding, Rules, Verdict, check};
+use crate::table::{header, plain_table, trimmed};
 use crate::train_command::Parents;
 
 /// Runs one of them; output goes to standard output.
@@ -97,14 +98,6 @@ fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
     format!("recipe {} under the rules {}\n\n{table}\n\n{summary}\n", recipe.name, rules.name)
 }
 
-/// A line under the header, none between columns or rows.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-
-/// Colours are left out by the table itself where standard output is no terminal.
-fn header(text: &str) -> Cell {
-    Cell::new(text).fg(Color::DarkGrey)
-}
-
 fn verdict_cell(verdict: Verdict) -> Cell {
     let color = match verdict {
         Verdict::Pass => Color::Green,
@@ -112,19 +105,4 @@ fn verdict_cell(verdict: Verdict) -> Cell {
         Verdict::Undecided => Color::Yellow,
     };
     Cell::new(verdict.name()).fg(color)
-}
-
-/// Columns without lines, wrapped to the terminal or to 100 columns.
-fn plain_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
-    if table.width().is_none() {
-        table.set_width(100);
-    }
-    table
-}
-
-/// A table without the spaces that fill its lines up.
-fn trimmed(table: &Table) -> String {
-    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

@@ -11,7 +11,7 @@ use fastgarden_train::device;
 use fastgarden_train::lr_range::{Curve, RangeSpec, STOP_FACTOR, Suggestions, Tried};
 use fastgarden_train::trainer;
 
-use crate::cli::{Format, LrFindArgs, NO_RULES, TrainArgs};
+use crate::cli::{DashboardChoice, Format, LrFindArgs, NO_RULES, SeeingArgs, TrainArgs};
 use crate::exit::{Complaint, Failure, OrFail as _, Signal};
 use crate::interrupt::Interrupts;
 use crate::recipe::Recipe;
@@ -74,6 +74,7 @@ fn as_train(args: &LrFindArgs) -> TrainArgs {
         max_steps: None,
         report: None,
         pools: args.pools.clone(),
+        seeing: SeeingArgs { dashboard: DashboardChoice::Off, ..SeeingArgs::default() },
     }
 }
 

@@ -12,7 +12,7 @@ use fastgarden_data::machine;
 use fastgarden_data::observe::{Verdict, Window, nothing};
 use fastgarden_data::pipeline::Observer;
 use fastgarden_data::shared::lock;
-use fastgarden_proto::observe::{Moment, Place, Snapshot};
+use fastgarden_proto::observe::{Cache, Moment, Place, Snapshot};
 use fastgarden_train::trainer::{EpochRecord, Event};
 use tokio::sync::watch;
 
@@ -186,6 +186,12 @@ impl Live {
     /// What limited the last training phase as a whole.
     pub fn verdict(&self) -> Option<Verdict> {
         lock(&self.state).verdict.clone()
+    }
+
+    /// What is kept in memory between epochs.
+    pub fn cache(&self) -> Option<Cache> {
+        let observer = lock(&self.state).observer.clone();
+        observer.and_then(|observer| observer.observe()?.cache)
     }
 
     /// What the trainer's events said, and the meters of all pipelines of the series added up.

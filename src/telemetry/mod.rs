@@ -25,8 +25,9 @@ use fastgarden_train::trainer::Event;
 use self::dashboard::Board;
 use self::live::{Live, Watch};
 use self::server::{Doors, Server};
-use self::tensorboard::EventFile;
+use self::tensorboard::{EventFile, Settings};
 use crate::cli::SeeingArgs;
+use crate::recipe::Recipe;
 
 pub use self::logging::{LogFormat, Recording, start};
 
@@ -35,24 +36,22 @@ pub const DASHBOARD_ADDRESS: &str = "127.0.0.1:7878";
 
 /// A series as it is told of.
 pub struct Series<'a> {
-    /// Of the recipe.
-    pub recipe: &'a str,
+    /// The resolved recipe.
+    pub recipe: &'a Recipe,
     /// How many runs there will be.
     pub runs: usize,
     /// Names of the classes.
     pub class_names: Option<Vec<String>>,
     /// The folder of all series.
     pub runs_folder: PathBuf,
-    /// The settings of the resolved recipe.
-    pub settings: &'a toml::Table,
 }
 
 /// Everything that shows a series, for as long as it lives.
 pub struct Telemetry {
     live: Arc<Live>,
     tap: Arc<Tap>,
-    series: String,
-    settings: std::collections::BTreeMap<String, fastgarden_proto::tensorboard::HyperParameter>,
+    recipe: String,
+    settings: Settings,
     event_file: Option<EventFile>,
     watch: Option<Watch>,
     _servers: Vec<Server>,
@@ -62,7 +61,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts the servers that were asked for.
     pub fn start(args: &SeeingArgs, series: Series<'_>) -> Self {
-        let live = Live::new(series.recipe, series.runs);
+        let live = Live::new(&series.recipe.name, series.runs);
         let tap = Arc::new(Tap::default());
         let board = Arc::new(Board {
             live: Arc::clone(&live),
@@ -89,9 +88,9 @@ impl Telemetry {
             };
             keep("metrics", address, open(address, args, routes), &mut servers, &mut notes);
         }
-        let settings = tensorboard::settings_of(series.settings);
-        let series = series.recipe.to_owned();
-        Self { live, tap, series, settings, event_file: None, watch: None, _servers: servers, notes }
+        let settings = tensorboard::settings_of(&series.recipe.to_toml());
+        let recipe = series.recipe.name.clone();
+        Self { live, tap, recipe, settings, event_file: None, watch: None, _servers: servers, notes }
     }
 
     /// Where it can be seen, a line each.
@@ -108,7 +107,7 @@ impl Telemetry {
     pub fn begin_run(&mut self, folder: &Path, observer: Observer, run: usize, seed: u64, epochs: u32) {
         self.event_file = match EventFile::create(folder) {
             Ok(mut file) => {
-                file.settings(&self.series, &self.settings);
+                file.settings(&self.recipe, &self.settings);
                 Some(file)
             }
             Err(error) => {

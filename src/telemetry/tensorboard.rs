@@ -31,6 +31,9 @@ const RGB: i32 = 3;
 /// How much a crash may cost.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
+/// Settings by their names.
+pub type Settings = BTreeMap<String, HyperParameter>;
+
 /// An open event file.
 pub struct EventFile {
     path: PathBuf,
@@ -51,7 +54,7 @@ impl EventFile {
     }
 
     /// The settings of the run, by their dotted names in the resolved recipe.
-    pub fn settings(&mut self, group: &str, settings: &BTreeMap<String, HyperParameter>) {
+    pub fn settings(&mut self, group: &str, settings: &Settings) {
         let start =
             SessionStart { hparams: settings.clone(), group_name: group.to_owned(), start_time_secs: now_s() };
         let content = HparamsData { version: 0, session_start_info: Some(start) }.encode_to_vec();
@@ -164,15 +167,15 @@ fn image(seen: &Glimpse) -> Option<Value> {
 }
 
 /// The settings of a resolved recipe, by their dotted names: numbers and switches as such, all else as text.
-pub fn settings_of(recipe: &toml::Table) -> BTreeMap<String, HyperParameter> {
-    let mut found = BTreeMap::new();
-    for (key, value) in recipe {
-        collect(key, value, &mut found);
+pub fn settings_of(recipe: &str) -> Settings {
+    let mut found = Settings::new();
+    for (key, value) in recipe.parse::<toml::Table>().into_iter().flatten() {
+        collect(&key, &value, &mut found);
     }
     found
 }
 
-fn collect(key: &str, value: &toml::Value, found: &mut BTreeMap<String, HyperParameter>) {
+fn collect(key: &str, value: &toml::Value, found: &mut Settings) {
     let kind = match value {
         toml::Value::Integer(number) => Kind::NumberValue(*number as f64),
         toml::Value::Float(number) => Kind::NumberValue(*number),
@@ -234,8 +237,7 @@ mod tests {
 
     #[test]
     fn settings_keep_their_kinds_and_dotted_names() {
-        let recipe = toml::from_str("name = \"a\"\n[net]\nlayers = [3, 4]\nse = true\n[[stage]]\nlr = 0.5\n").unwrap();
-        let found = settings_of(&recipe);
+        let found = settings_of("name = \"a\"\n[net]\nlayers = [3, 4]\nse = true\n[[stage]]\nlr = 0.5\n");
         let kind = |key: &str| found[key].kind.clone().unwrap();
         assert_eq!(kind("name"), Kind::StringValue("a".to_owned()));
         assert_eq!(kind("net.layers"), Kind::StringValue("[3, 4]".to_owned()));

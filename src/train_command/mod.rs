@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 use fastgarden_data::failure::PipelineError;
-use fastgarden_data::pipeline::Pipeline;
+use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_train::checkpoint::CheckpointError;
 use fastgarden_train::device;
 use fastgarden_train::trainer::{EVENTS_MAX, Run, RunEnd, RunResult, TrainError, TrainSpec, Trainer};
@@ -22,6 +22,7 @@ use crate::interrupt::Interrupts;
 use crate::progress::{Progress, ProgressKind};
 use crate::run_spec::RunSpec;
 use crate::series::Series;
+use crate::telemetry::Telemetry;
 pub use parent::Parents;
 pub use plan::{Prepared, evaluation};
 pub use show::cache_sentence;
@@ -36,8 +37,9 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let prepared = Prepared::new(&spec, device)?;
     let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
     let mut progress = Progress::new(ProgressKind::Auto);
-    for line in prepared.headlines(&spec, &series) {
-        progress.note(&line);
+    let mut telemetry = Telemetry::start(&args.seeing, prepared.told_of(&spec));
+    for line in prepared.headlines(&spec, &series).iter().chain(telemetry.notes()) {
+        progress.note(line);
     }
     interrupts.arm();
     let mut results = Vec::new();
@@ -45,7 +47,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
         let folder = series.run_folder(seed);
         std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
         let run = prepared.run(&spec, seed, folder);
-        let ended = run_one(&prepared, run, &interrupts, &mut progress, (position + 1, spec.seeds.len()));
+        let ended = run_one(&prepared, run, &interrupts, &mut progress, &mut telemetry, (position + 1, spec.seeds.len()));
         match ended.map_err(of_train)? {
             RunEnd::Finished(result) => results.push((seed, result)),
             RunEnd::Stopped { .. } => {
@@ -68,17 +70,21 @@ fn run_one(
     spec: TrainSpec,
     interrupts: &Interrupts,
     progress: &mut Progress,
+    telemetry: &mut Telemetry,
     run_of_runs: (usize, usize),
 ) -> Result<RunEnd, TrainError> {
-    let pipeline = Arc::new(Pipeline::start(prepared.pipeline_options())?);
+    let options = PipelineOptions { tap: Some(telemetry.tap()), ..prepared.pipeline_options() };
+    let pipeline = Arc::new(Pipeline::start(options)?);
     let (events, told) = bounded(EVENTS_MAX);
     let (reply, answer) = bounded(1);
     let before = spec.opening.parent.as_ref().map_or(0, |parent| parent.epochs);
     let epochs = before + spec.stages.iter().map(|stage| stage.epochs).sum::<u32>();
     let commands = interrupts.commands.clone();
+    telemetry.begin_run(&spec.folder, pipeline.observer(), run_of_runs.0, spec.seed, epochs);
     let run = Run { spec: Box::new(spec), pipeline: Arc::clone(&pipeline), commands, events, reply };
     Trainer::run(&pipeline, run)?;
-    show::until_the_end(&told, &pipeline.observer(), progress, run_of_runs, epochs);
+    show::until_the_end(&told, telemetry, progress, run_of_runs, epochs);
+    telemetry.end_run();
     // The events end when the trainer has let go of its sender: the answer is there, or never comes.
     answer.recv().unwrap_or(Err(TrainError::Pipeline(PipelineError::Stopped)))
 }

@@ -53,6 +53,8 @@ pub struct Prepared {
     pub cache: Option<Arc<Cache>>,
     /// Whether the data is the synthetic garden.
     pub on_garden: bool,
+    /// Names of the classes, where the data has some.
+    class_names: Option<Vec<String>>,
 }
 
 impl Prepared {
@@ -75,6 +77,7 @@ impl Prepared {
         }
         let found = data_set::find(&patterns, Some(recipe.evaluation.source_px), spec.class_names.as_deref())?;
         let validation = data_set::open(&found, Split::Validation)?;
+        let class_names = found.class_names.clone();
         let mut parents = Parents::find(spec.from.as_deref(), &spec.seeds, &recipe.net)?;
         let of_parents = splits_of_parents(&mut parents, &opened, &patterns)?;
         let same_ids = refuse_mixed_splits(&opened, &of_parents, &validation, &features)?;
@@ -99,6 +102,7 @@ impl Prepared {
             parents,
             cache,
             on_garden,
+            class_names,
         })
     }
 
@@ -128,6 +132,16 @@ impl Prepared {
         lines.extend(faults.map(|fault| format!("warning {fault}")));
         lines.dedup();
         lines
+    }
+
+    /// The series for everything that shows it.
+    pub fn told_of<'a>(&self, spec: &'a RunSpec) -> telemetry::Series<'a> {
+        telemetry::Series {
+            recipe: &spec.recipe,
+            runs: spec.seeds.len(),
+            class_names: self.class_names.clone(),
+            runs_folder: spec.out.clone(),
+        }
     }
 
     /// Validation records, and whether the recipe scores them all.

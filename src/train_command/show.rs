@@ -1,29 +1,24 @@
 //! The trainer's events on the screen.
 //! Not here: how a bar or a table looks.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
-use fastgarden_data::pipeline::Observer;
-use fastgarden_proto::observe::{Cache, Snapshot};
+use fastgarden_proto::observe::Cache;
 use fastgarden_train::trainer::{EpochRecord, Event};
 
 use crate::epoch_table::EpochRow;
-use crate::progress::Progress;
+use crate::progress::{Figures, Progress};
 use crate::rules::grouped;
+use crate::telemetry::Telemetry;
 
-/// Time between two looks at the pipeline.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Quarantined records that are told one by one.
 const TOLD_MAX: u64 = 10;
 
 struct Screen<'a> {
-    observer: &'a Observer,
+    telemetry: &'a mut Telemetry,
     begun: Instant,
     done_before: u64,
-    before: Option<Snapshot>,
-    looked_at: Instant,
-    input_wait_share: f64,
     quarantined: u64,
     is_cache_told: bool,
 }
@@ -31,33 +26,22 @@ struct Screen<'a> {
 /// Shows events until there are no more.
 pub fn until_the_end(
     events: &Receiver<Event>,
-    observer: &Observer,
+    telemetry: &mut Telemetry,
     progress: &mut Progress,
     (run, runs): (usize, usize),
     epochs: u32,
 ) {
-    let now = Instant::now();
-    let mut screen = Screen {
-        observer,
-        begun: now,
-        done_before: 0,
-        before: None,
-        looked_at: now,
-        input_wait_share: 0.0,
-        quarantined: 0,
-        is_cache_told: false,
-    };
+    let mut screen =
+        Screen { telemetry, begun: Instant::now(), done_before: 0, quarantined: 0, is_cache_told: false };
     for event in events {
+        screen.telemetry.hear(&event);
         match event {
             Event::Resumed { step, discarded } => progress.note(&resumed(step, discarded)),
             Event::Phase { epoch, trains, done, total } => {
                 progress.start_phase(run, runs, epoch, epochs, if trains { "train" } else { "validate" }, total);
-                screen.begin(done);
+                (screen.begun, screen.done_before) = (Instant::now(), done);
             }
-            Event::Batch { done, loss } => {
-                let rate = screen.look(done);
-                progress.update(done, loss, rate, screen.input_wait_share);
-            }
+            Event::Batch { done, loss, .. } => screen.show(progress, done, loss),
             Event::Quarantined { what } => {
                 screen.quarantined += 1;
                 match screen.quarantined {
@@ -68,6 +52,9 @@ pub fn until_the_end(
             }
             Event::Epoch(record) => {
                 progress.epoch_done(&row(&record));
+                if let Some(verdict) = screen.telemetry.live().verdict() {
+                    progress.note(&format!("epoch {}: {}", record.epoch, verdict.sentence));
+                }
                 screen.tell_of_cache_once(progress);
             }
         }
@@ -103,28 +90,18 @@ impl Screen<'_> {
         if std::mem::replace(&mut self.is_cache_told, true) {
             return;
         }
-        if let Some(cache) = self.observer.observe().and_then(|seen| seen.cache) {
+        if let Some(cache) = self.telemetry.live().cache() {
             progress.note(&cache_sentence(&cache));
         }
     }
 
-    fn begin(&mut self, done: u64) {
-        self.begun = Instant::now();
-        self.looked_at = self.begun;
-        self.done_before = done;
-        self.before = self.observer.observe();
-        self.input_wait_share = 0.0;
-    }
-
-    /// Images a second of this phase; now and then also a fresh look at who waits for whom.
-    fn look(&mut self, done: u64) -> f64 {
-        if self.looked_at.elapsed() >= LOOK_EVERY
-            && let (Some(from), Some(to)) = (&self.before, &self.observer.observe())
-        {
-            self.looked_at = Instant::now();
-            self.input_wait_share = fastgarden_data::observe::Window { from, to }.consumer_wait_share();
-        }
-        done.saturating_sub(self.done_before) as f64 / self.begun.elapsed().as_secs_f64().max(1e-9)
+    /// Images a second of this phase, and who waits for whom.
+    fn show(&self, progress: &mut Progress, done: u64, loss: Option<f64>) {
+        let now = self.telemetry.live().now();
+        let rate = done.saturating_sub(self.done_before) as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
+        let input_wait_share = now.trainer.as_ref().map_or(0.0, |trainer| trainer.input_wait_share);
+        let bottleneck = &now.bottleneck;
+        progress.update(&Figures { done_examples: done, loss, images_per_s: rate, input_wait_share, bottleneck });
     }
 }
 
