@@ -15,7 +15,7 @@ use fastgarden_train::device::DeviceRequest;
 
 pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
 pub use self::lr_find::LrFindArgs;
-pub use self::runs::RunsCommand;
+pub use self::runs::{RunsCommand, RunsCompareArgs, RunsListArgs};
 pub use self::seeing::{DashboardChoice, SeeingArgs};
 use crate::recipe::{CacheBytes, CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fastgarden_data::observe::service;
 use fastgarden_proto::observe::{Moment, Snapshot, Stage};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 

@@ -96,7 +96,8 @@ async fn guard(
         return Ok(request.into_response(answer).map_into_boxed_body());
     }
     if !doors.admits(&request) {
-        return Ok(request.into_response(token_wanted(&doors, request.query_string())).map_into_boxed_body());
+        let answer = token_wanted(&doors, request.query_string());
+        return Ok(request.into_response(answer).map_into_boxed_body());
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
     let headers = response.headers_mut();

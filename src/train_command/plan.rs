@@ -23,6 +23,7 @@ use super::parent::Parents;
 use crate::data_set::{self, Identified};
 use crate::exit::Failure;
 use crate::recipe::{self, OptimizerState, Recipe, StagePrecision};
+use crate::telemetry;
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;

@@ -109,6 +109,14 @@ pub enum Problem {
     )]
     ValgrindMissing,
 
+    #[error(
+        "no browser: neither chromium nor google-chrome is on PATH; install one (Debian: apt install chromium) and run the command again"
+    )]
+    BrowserMissing,
+
+    #[error("the page is not as it should be: {fault}")]
+    Page { fault: String },
+
     #[error("{step} failed; its output is above")]
     Step { step: String },
 

@@ -76,7 +76,8 @@ fn moment_event(moment: &watch::Ref<'_, Arc<fastgarden_proto::observe::Moment>>)
 
 /// Moments since the series began, thinned out.
 async fn past(board: Data<Arc<Board>>) -> impl Responder {
-    HttpResponse::Ok().json(board.live.past())
+    let past = board.live.past();
+    HttpResponse::Ok().json(past.iter().map(|moment| &**moment).collect::<Vec<_>>())
 }
 
 /// What the pictures in the strip are.

@@ -1,5 +1,8 @@
 //! Proofs that take too long for CI: each is run by name, by hand, and its words are kept with what it proves.
 
+mod browser;
+mod dashboard;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,11 +17,18 @@ struct Proof {
     run: fn(&Path, &Environment) -> Result<()>,
 }
 
-const PROOFS: [Proof; 1] = [Proof {
-    name: "fresh-clone",
-    claim: "in a fresh clone, with an empty home and cargo cache, the README's commands work as they stand",
-    run: fresh_clone,
-}];
+const PROOFS: [Proof; 2] = [
+    Proof {
+        name: "fresh-clone",
+        claim: "in a fresh clone, with an empty home and cargo cache, the README's commands work as they stand",
+        run: fresh_clone,
+    },
+    Proof {
+        name: "dashboard",
+        claim: "the dashboard of a real run works in a real browser: two widths, two themes, moving charts, a reconnect",
+        run: dashboard::prove,
+    },
+];
 
 /// Runs the proof that is named, or lists them all.
 pub fn run(root: &Path, environment: &Environment, arguments: &[OsString]) -> Result<ExitCode> {

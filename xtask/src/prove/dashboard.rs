@@ -1,0 +1,93 @@
+//! The proof of the dashboard: a real run, looked at through a real browser.
+//! Not here: driving the browser.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use super::browser::Browser;
+use crate::environment::Environment;
+use crate::problem::{Problem, Result};
+
+const WIDE: (u32, u32) = (1280, 900);
+const NARROW: (u32, u32) = (400, 800);
+/// A port of its own, so that a run can come back to it.
+const ADDRESS: &str = "127.0.0.1:17878";
+
+/// A training run that goes on until this is dropped.
+struct Run(Child);
+
+impl Run {
+    fn start(root: &Path, environment: &Environment, folder: &Path) -> Result<Self> {
+        let mut command = environment.cargo();
+        command.current_dir(root).args(["run", "--quiet", "--", "train", "--rules", "none", "--device", "cpu"]);
+        command.args(["--set", "stage.0.epochs=500", "--out"]).arg(folder.join("runs"));
+        command.args(["--dashboard", ADDRESS]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(Problem::io("starting", "cargo run"))?;
+        let told = child.stderr.take().expect("it was piped");
+        let mut lines = BufReader::new(told).lines().map_while(std::result::Result::ok);
+        let begun = lines.any(|line| line.starts_with("epoch"));
+        std::thread::spawn(move || lines.for_each(drop));
+        let run = Self(child);
+        if begun { Ok(run) } else { Err(Problem::Step { step: "the training run".to_owned() }) }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // cargo stands between; it hands this on to the program, which saves and ends.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+/// Looks at the page at two widths in both themes, at charts that move, and at a run that goes and comes back.
+pub fn prove(root: &Path, environment: &Environment) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("fastgarden-dashboard-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(Problem::io("making", &folder))?;
+    let mut build = environment.cargo();
+    build.current_dir(root).args(["build", "--bin", "fastgarden-actors"]);
+    super::step("cargo build", build)?;
+    let run = Run::start(root, environment, &folder)?;
+    let mut browser = Browser::start(environment, &folder.join("profile"))?;
+    let url = format!("http://{ADDRESS}/");
+    for (name, size, dark) in
+        [("wide-light", WIDE, false), ("wide-dark", WIDE, true), ("narrow-light", NARROW, false), ("narrow-dark", NARROW, true)]
+    {
+        look(&mut browser, &url, size, dark, &folder.join(format!("dashboard-{name}.png")))?;
+    }
+    drop(run);
+    browser.until("document.getElementById('link').className === 'broken'")?;
+    // What the browser says of a server that is gone is no fault of the page.
+    let faults = std::mem::take(&mut browser.errors);
+    let of_page: Vec<_> = faults.iter().filter(|fault| !fault.contains("ERR_")).collect();
+    let run = Run::start(root, environment, &folder)?;
+    browser.until("document.getElementById('link').textContent === 'live'")?;
+    drop(run);
+    if let Some(fault) = of_page.first() {
+        return Err(Problem::Page { fault: (*fault).clone() });
+    }
+    println!("pictures of the page are in {}", folder.display());
+    Ok(())
+}
+
+fn look(browser: &mut Browser, url: &str, size: (u32, u32), dark: bool, picture: &PathBuf) -> Result<()> {
+    browser.visit(url, size, dark)?;
+    browser.until("document.getElementById('link').textContent === 'live'")?;
+    browser.until("document.querySelectorAll('#flow li').length === 5")?;
+    browser.until("document.querySelectorAll('#strip canvas').length === 8")?;
+    browser.until("document.querySelectorAll('.chart canvas').length === 6")?;
+    let points = "typeof moments === 'object' ? moments.length : 0";
+    let before = browser.value(points)?.as_u64().unwrap_or(0);
+    browser.until(&format!("moments.length > {before} + 4"))?;
+    let width = browser.value("document.documentElement.scrollWidth")?.as_u64().unwrap_or(u64::MAX);
+    if width > u64::from(size.0) {
+        return Err(Problem::Page { fault: format!("it is {width} pixels wide in a window of {}", size.0) });
+    }
+    if let Some(fault) = browser.errors.first() {
+        return Err(Problem::Page { fault: fault.clone() });
+    }
+    browser.picture(picture)
+}
