@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::plan::hex;
 
-/// Version of the format, in the opening line.
-pub const LEDGER_VERSION: u32 = 1;
+/// Version of the format, in the opening line. 2 tells the numbers of records, so that plans can be drawn again.
+pub const LEDGER_VERSION: u32 = 2;
 
 /// What can go wrong with a ledger.
 #[derive(Debug, thiserror::Error)]
