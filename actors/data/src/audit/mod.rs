@@ -41,6 +41,13 @@ pub struct Terms<'a> {
     pub data: Option<DataTerms<'a>>,
 }
 
+impl Terms<'_> {
+    /// Validation records that are judged of a split of so many.
+    fn evaluation_records(&self, records: u64) -> u64 {
+        records.min(self.evaluation_limit.unwrap_or(u64::MAX))
+    }
+}
+
 /// One stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageTerms {

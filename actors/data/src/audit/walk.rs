@@ -13,7 +13,6 @@ use crate::plan::Plan;
 pub(super) struct Walk<'a> {
     pub(super) terms: &'a Terms<'a>,
     pub(super) faults: Vec<Fault>,
-    notes: Vec<String>,
     pub(super) opening: Option<Opening>,
     pub(super) stage: usize,
     epoch_of_stage: u32,
@@ -45,6 +44,8 @@ pub(super) struct Course {
     pub(super) loss_sum: f64,
     /// By class, where labels and plan are known.
     pub(super) histogram: Option<Vec<u64>>,
+    /// Whether a step is missing or out of place, so that no sum can be right.
+    pub(super) is_spoilt: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -52,7 +53,6 @@ impl<'a> Walk<'a> {
         Self {
             terms,
             faults: Vec::new(),
-            notes: Vec::new(),
             opening: None,
             stage: 0,
             epoch_of_stage: 0,
@@ -79,6 +79,11 @@ impl<'a> Walk<'a> {
         self.faults.push(Fault::at(line, kind, what));
     }
 
+    /// Nothing after this can be judged.
+    pub(super) fn end(&mut self) {
+        self.is_ended = true;
+    }
+
     /// Whether a line may come here at all; says why not.
     pub(super) fn expects(&mut self, line: usize) -> bool {
         let what = match (&self.opening, self.is_done) {
@@ -89,7 +94,7 @@ impl<'a> Walk<'a> {
         let kind = if self.is_done { FaultKind::Cap } else { FaultKind::Missing };
         self.blame(line, kind, what);
         // Without an opening, or beyond its end, there is nothing to hold lines to.
-        self.is_ended = true;
+        self.end();
         false
     }
 
@@ -103,6 +108,13 @@ impl<'a> Walk<'a> {
         let stage = self.stage_terms();
         let tickets = self.at.as_ref()?.tickets?;
         Some(if stage.drop_last { tickets - tickets % stage.batch_rows } else { tickets })
+    }
+
+    /// The sums of this epoch can't be right any more.
+    pub(super) fn spoil_sums(&mut self) {
+        if let Some(at) = &mut self.at {
+            at.is_spoilt = true;
+        }
     }
 
     /// Steps that `max_steps` leaves.
@@ -121,7 +133,7 @@ impl<'a> Walk<'a> {
         if is_too_much {
             let what = format!("asks for plans over {records} records, which is more than an audit draws");
             self.blame(line, FaultKind::Opening, what);
-            self.is_ended = true;
+            self.end();
         }
         let asked = |records| PlanOf { stage, records, seed, epoch, before: &self.epochs };
         let drawn = u32::try_from(records).ok().filter(|_| !is_too_much);
@@ -139,6 +151,7 @@ impl<'a> Walk<'a> {
             losses: 0,
             loss_sum: 0.0,
             histogram,
+            is_spoilt: false,
         });
     }
 
@@ -175,7 +188,7 @@ impl<'a> Walk<'a> {
         self.faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
         Account {
             faults: self.faults,
-            notes: self.notes,
+            notes: Vec::new(),
             standing: if self.is_done { Standing::Whole } else { Standing::ConsistentSoFar },
             opening,
             epochs: self.epochs,
