@@ -3,6 +3,7 @@
 
 mod ledger;
 mod submission;
+mod told;
 
 use crate::cli::VerifyArgs;
 use crate::exit::Failure;

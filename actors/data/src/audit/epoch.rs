@@ -18,8 +18,8 @@ impl Walk<'_> {
             self.end();
             return;
         }
-        let Some(at) = self.at.take() else { return };
-        let is_whole = self.hold_to_end(line, epoch, &at);
+        let Some(mut at) = self.at.take() else { return };
+        let is_whole = self.hold_to_end(line, epoch, &mut at);
         self.hold_to_sums(line, epoch, &at);
         self.hold_to_plan(line, epoch, &at);
         self.hold_histogram(line, epoch, &at);
@@ -32,7 +32,7 @@ impl Walk<'_> {
     }
 
     /// Whether the epoch was walked to its end; anything else must be the work of `max_steps`.
-    fn hold_to_end(&mut self, line: usize, epoch: &Epoch, at: &Course) -> bool {
+    fn hold_to_end(&mut self, line: usize, epoch: &Epoch, at: &mut Course) -> bool {
         let stage = self.stage_terms();
         // Where the plan can't be drawn, its length is what the line says, if that is possible at all.
         let tickets = at.tickets.unwrap_or_else(|| match self.steps_left() {
@@ -44,6 +44,7 @@ impl Walk<'_> {
         if !is_whole && self.steps_left() > 0 && at.next_seq < tickets {
             let what = format!("closes epoch {} at ticket {} of {tickets}: steps are missing", epoch.epoch, at.next_seq);
             self.blame(line, FaultKind::Missing, what);
+            at.is_spoilt = true;
             return true;
         }
         let expected = if is_whole { dropped } else { 0 };
@@ -61,7 +62,7 @@ impl Walk<'_> {
         let sums = [
             ("trained", epoch.trained, at.trained),
             ("quarantined", epoch.quarantined, at.quarantined),
-            ("issued", epoch.issued, at.trained + at.quarantined + epoch.dropped_last),
+            ("issued", epoch.issued, at.trained.saturating_add(at.quarantined).saturating_add(epoch.dropped_last)),
         ];
         for (name, told, summed) in sums {
             if told != summed {

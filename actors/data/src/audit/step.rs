@@ -43,7 +43,7 @@ impl Walk<'_> {
             self.end();
             return false;
         }
-        let expected = self.step + 1;
+        let expected = self.step.saturating_add(1);
         if step.step != expected {
             let (kind, what) = match step.step.checked_sub(expected) {
                 Some(1) => (FaultKind::Missing, format!("is step {}: step {expected} is missing before it", step.step)),
@@ -155,8 +155,9 @@ impl Walk<'_> {
         let Some(at) = &mut self.at else { return };
         let quarantined = step.quarantined.len() as u64;
         at.next_seq = rows.end;
-        at.quarantined += quarantined;
-        at.trained += rows.end.saturating_sub(rows.start).saturating_sub(quarantined);
+        let usable = rows.end.saturating_sub(rows.start).saturating_sub(quarantined);
+        at.quarantined = at.quarantined.saturating_add(quarantined);
+        at.trained = at.trained.saturating_add(usable);
         if let Some(loss) = step.loss {
             at.losses += 1;
             at.loss_sum += loss;
