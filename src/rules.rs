@@ -159,6 +159,8 @@ pub enum Origin {
 pub struct Outcome {
     /// Seeds of the runs that finished, in any order.
     pub finished_seeds: Vec<u64>,
+    /// Seeds of the runs that were started and did not finish.
+    pub unfinished_seeds: Vec<u64>,
     /// Whether `--max-steps` ended a run.
     pub was_cut_short: bool,
     /// Validation records that were scored.
@@ -180,6 +182,10 @@ pub fn reasons_against(rules: &Rules, recipe: &Recipe, outcome: &Outcome) -> Vec
         .filter(|finding| finding.verdict == Verdict::Fail)
         .map(|finding| format!("{}: {}", finding.rule, finding.reason))
         .collect();
+    if !outcome.unfinished_seeds.is_empty() && rules.runs.is_some() {
+        let seeds = outcome.unfinished_seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        reasons.push(format!("R4: started and not finished: seed {seeds}; --resume goes on with it"));
+    }
     if outcome.was_cut_short {
         reasons.push("R4: --max-steps ended the run before its last epoch".to_owned());
     }

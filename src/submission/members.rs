@@ -2,32 +2,31 @@
 //! Not here: what they say.
 
 use crate::rules::grouped;
+use crate::series::{self, seed_of};
 
 /// The first member.
 pub const ABOUT: &str = "submission.json";
 /// The recipe, resolved.
-pub const RECIPE: &str = "recipe.toml";
+pub const RECIPE: &str = series::RECIPE_FILE;
 /// The rules, resolved.
-pub const RULES: &str = "rules.toml";
+pub const RULES: &str = series::RULES_FILE;
 /// The series' report.
-pub const REPORT: &str = "report.json";
+pub const REPORT: &str = series::REPORT_FILE;
 /// What was not committed in the source.
 pub const PATCH: &str = "source.patch";
 /// Of a run, or of a parent.
-pub const LEDGER: &str = "ledger.jsonl";
+pub const LEDGER: &str = series::LEDGER_FILE;
 /// Of a run.
-pub const ATTEMPTS: &str = "attempts.jsonl";
+pub const ATTEMPTS: &str = series::ATTEMPTS_FILE;
 /// Of a run.
 pub const ENVIRONMENT: &str = super::environment::FILE;
 /// Of a run.
 pub const WEIGHTS: &str = "weights.safetensors";
 /// Folder of a run's parents.
-pub const PARENTS: &str = "parents";
+pub const PARENTS: &str = series::PARENTS_FOLDER;
 
 /// Most members.
 pub const MEMBERS_MAX: usize = 20_000;
-/// Most runs, as in a series.
-pub const RUNS_MAX: usize = crate::recipe::RUNS_MAX;
 /// Most parents of a run; each opens an epoch at least, or is of no use.
 pub const PARENTS_MAX: usize = 100;
 /// Longest `submission.json`.
@@ -67,16 +66,6 @@ pub fn kind_of(name: &str) -> Option<(Kind, &str)> {
         }
         _ => None,
     }
-}
-
-/// The folder of a run.
-pub fn run_folder(seed: u64) -> String {
-    format!("seed-{seed}")
-}
-
-/// The seed that a run's folder is named by.
-pub fn seed_of(folder: &str) -> Option<u64> {
-    plain_number(folder.strip_prefix("seed-")?)
 }
 
 /// Digits without a sign or leading zeros, so that one number has one name.

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use fastgarden_train::checkpoint::{self, Loaded};
+use fastgarden_train::net::Net as _;
 use tch::Device;
 
 use super::about::Member;
@@ -46,6 +48,9 @@ impl Submission {
         }
         if let Some((seed, _)) = parents.keys().next() {
             return Err(unsound(format!("seed-{seed} has parents and no {LEDGER}")));
+        }
+        if let Some(seed) = weights.keys().next() {
+            return Err(unsound(format!("seed-{seed} has weights and no {LEDGER}")));
         }
         let patch = series.remove(PATCH);
         if about.source.as_ref().is_some_and(|source| source.has_patch) != patch.is_some() {
@@ -142,6 +147,12 @@ fn rules_of(folder: &str, text: &str) -> Result<Rules, String> {
 fn sha256_of_weights(content: &[u8], recipe: &Recipe) -> Result<String, String> {
     let aside = tempfile::NamedTempFile::new().map_err(|error| format!("there is no temporary folder: {error}"))?;
     std::fs::write(aside.path(), content).map_err(|error| format!("the temporary folder: {error}"))?;
-    let file = fastgarden_train::checkpoint::read_file(aside.path()).map_err(|error| error.to_string())?;
-    weights::sha256_of(recipe, file.tensors, Device::Cpu)
+    let not_one = |_| "it is no safetensors file".to_owned();
+    let mut tensors = checkpoint::read_file(aside.path()).map_err(not_one)?.tensors;
+    // What belongs to a mean of the weights has a section of its own; the hash is that of the last weights.
+    tensors.retain(|name, _| !name.contains('/'));
+    let loaded = Loaded { path: WEIGHTS.into(), meta: serde_json::Value::Null, tensors };
+    let found = weights::Found { loaded, recipe: recipe.clone() };
+    let net = weights::build(&found, Device::Cpu).map_err(|failure| failure.message().unwrap_or_default())?;
+    Ok(checkpoint::sha256_of_weights(net.state()))
 }
