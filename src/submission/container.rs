@@ -14,7 +14,7 @@ use tar::{Archive, Builder, EntryType, Header};
 
 use super::about::{About, Member, VERSION};
 use super::members::{self, ABOUT, ABOUT_BYTES_MAX};
-use super::{SubmissionError, members::MEMBERS_MAX};
+use super::{SubmissionError, digest, members::MEMBERS_MAX};
 use crate::recipe::hex;
 
 /// Bytes of a tar's block.
@@ -67,12 +67,10 @@ fn append(tar: &mut Builder<impl Write>, name: &str, bytes: u64, content: impl R
 impl Content {
     /// Length and hash.
     fn seal(&self) -> io::Result<(u64, String)> {
-        let mut hasher = Sha256::new();
-        let bytes = match self {
-            Self::Bytes(bytes) => io::copy(&mut bytes.as_slice(), &mut hasher)?,
-            Self::File(path) => io::copy(&mut File::open(path)?, &mut hasher)?,
-        };
-        Ok((bytes, hex(&hasher.finalize())))
+        match self {
+            Self::Bytes(bytes) => digest::of_reader(bytes.as_slice()),
+            Self::File(path) => digest::of_file(path),
+        }
     }
 }
 
@@ -86,11 +84,7 @@ pub fn read(
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(unsound("it is not a file".to_owned()));
     }
-    let sha256 = {
-        let mut hasher = Sha256::new();
-        io::copy(&mut File::open(path).map_err(failed)?, &mut hasher).map_err(failed)?;
-        hex(&hasher.finalize())
-    };
+    let (_, sha256) = digest::of_file(path).map_err(failed)?;
     let inflated = GzDecoder::new(BufReader::new(File::open(path).map_err(failed)?));
     let mut archive = Archive::new(inflated);
     let not_one = |error: io::Error| unsound(format!("it is no gzipped tar, or was cut: {error}"));

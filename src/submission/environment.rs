@@ -7,10 +7,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use tch::Device;
 
-use crate::recipe::hex;
+use super::digest;
 
 /// The file in a run's folder: a line for each machine or program that attempts were made with.
 pub const FILE: &str = "environment.jsonl";
@@ -101,20 +100,8 @@ pub fn read(text: &str) -> Vec<Environment> {
 /// Of the file that runs; read once.
 pub fn binary_sha256() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
-    HASH.get_or_init(|| std::env::current_exe().ok().and_then(|path| sha256_of_file(&path)).unwrap_or_default())
-}
-
-/// Of a file, hex, in pieces.
-fn sha256_of_file(path: &Path) -> Option<String> {
-    let mut hasher = Sha256::new();
-    let mut file = fs::File::open(path).ok()?;
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        match std::io::Read::read(&mut file, &mut piece).ok()? {
-            0 => return Some(hex(&hasher.finalize())),
-            read => hasher.update(&piece[..read]),
-        }
-    }
+    let of_this = || digest::of_file(&std::env::current_exe().ok()?).ok();
+    HASH.get_or_init(|| of_this().map(|(_, sha256)| sha256).unwrap_or_default())
 }
 
 fn libtorch() -> String {

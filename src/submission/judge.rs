@@ -29,6 +29,11 @@ impl Judgement {
     pub fn stands(&self) -> bool {
         self.faults.is_empty() && self.findings.iter().all(|finding| finding.verdict != Verdict::Fail)
     }
+
+    /// Whether rule `number` is broken.
+    pub fn fails(&self, number: usize) -> bool {
+        self.findings.get(number - 1).is_some_and(|finding| finding.verdict == Verdict::Fail)
+    }
 }
 
 /// Judges a submission from its own files alone.

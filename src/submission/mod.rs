@@ -3,6 +3,7 @@
 
 mod about;
 mod container;
+mod digest;
 mod environment;
 mod explanation;
 mod judge;

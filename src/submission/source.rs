@@ -1,7 +1,7 @@
 //! The source of the program as a git checkout tells it: repository, commit, and a patch of what is not committed.
 //! Asks `git` and changes nothing in the checkout. Not here: building it (verify_command/build).
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -76,7 +76,7 @@ fn git(folder: &Path, words: &[&str]) -> Result<String, String> {
     Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
 }
 
-fn run(folder: &Path, words: &[&str], variables: &[(&str, impl AsRef<OsStr>)]) -> Result<Vec<u8>, String> {
+fn run(folder: &Path, words: &[&str], variables: &[(&str, OsString)]) -> Result<Vec<u8>, String> {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(words).envs(variables.iter().map(|(name, value)| (name, value)));
     let output = command.output().map_err(|error| format!("git can't be run: {error}"))?;

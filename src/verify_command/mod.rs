@@ -2,6 +2,7 @@
 //! Not here: what makes either good (submission/judge, referee).
 
 mod submission;
+pub mod told;
 
 use crate::cli::VerifyArgs;
 use crate::exit::Failure;

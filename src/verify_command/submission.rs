@@ -1,0 +1,39 @@
+//! `verify SUBMISSION`: offline, from the file alone.
+//! Not here: training again (see `rerun`).
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::told;
+use crate::cli::{Format, VerifyArgs};
+use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::rules::Rules;
+use crate::submission::{Against, Submission, SubmissionError, judge};
+
+/// Runs the command.
+pub fn run(args: &VerifyArgs, file: &Path) -> Result<(), Failure> {
+    let submission = Submission::read(file).map_err(unread)?;
+    let rules = args.rules.as_deref().map(Rules::load).transpose().or_usage()?;
+    let against = Against { rules: rules.as_ref() };
+    let judgement = judge(&submission, &against);
+    let text = match args.format {
+        Format::Text => format!("{}verdict {}\n", told::text(&submission, &judgement), told::verdict(&judgement)),
+        Format::Json => format!("{:#}\n", told::json(&submission, &judgement)),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    match judgement.stands() {
+        true => Ok(()),
+        false => {
+            let cause = anyhow::anyhow!("{} does not stand: {}", file.display(), told::verdict(&judgement));
+            Err(Failure::Rules(Complaint::new(cause)))
+        }
+    }
+}
+
+/// A file that can't be opened was named wrongly; one that holds something else than it should does not stand.
+fn unread(error: SubmissionError) -> Failure {
+    match error {
+        SubmissionError::Unsound { .. } => Failure::Rules(Complaint::new(error)),
+        _ => Failure::Usage(Complaint::new(error)),
+    }
+}
