@@ -7,6 +7,7 @@ pub mod cli;
 pub mod exit;
 pub mod recipe;
 pub mod rules;
+pub mod referee;
 pub mod run_spec;
 
 // Files of a run, and what is made of them for others.

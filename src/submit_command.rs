@@ -8,7 +8,7 @@ use crate::cli::SubmitArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::series;
 use crate::submission::{Against, Explanation, FoundSource, Packing, Submission, TEMPLATE, find_source, judge, pack, write};
-use crate::verify_command::told;
+use crate::verify_command::verdict;
 
 /// Runs the command.
 pub fn run(args: &SubmitArgs) -> Result<(), Failure> {
@@ -30,14 +30,14 @@ pub fn run(args: &SubmitArgs) -> Result<(), Failure> {
     // Judged as anybody else would: from the file.
     let submission = Submission::read(&unfinished.path).or_run()?;
     let judgement = judge(&submission, &Against::default());
-    let mut text = told::text(&submission, &judgement);
+    let mut text = verdict::text(&submission, &judgement);
     text.extend(note.map(|note| format!("note    {note}\n")));
     if !judgement.stands() {
         if judgement.fails(8) || judgement.fails(9) {
             text += &template();
         }
         io::stdout().lock().write_all(text.as_bytes())?;
-        let cause = anyhow::anyhow!("no submission was written: {}", told::verdict(&judgement));
+        let cause = anyhow::anyhow!("no submission was written: {}", verdict::sentence(&judgement));
         return Err(Failure::Rules(Complaint::new(cause)));
     }
     std::fs::rename(&unfinished.path, &out).map_err(|error| unwritable(&out, error))?;

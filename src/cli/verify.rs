@@ -14,14 +14,16 @@ use crate::recipe::RUNS_MAX;
 Examples:
   fastgarden-actors verify seedling-20261123-191203.submission.tar.gz
   fastgarden-actors verify entry.submission.tar.gz --data tfrecords/ --rerun
-  fastgarden-actors verify --ledger runs/seedling-20261123-191203/seed-1 --data tfrecords/
+  fastgarden-actors verify --ledger runs/seedling-20261123-191203                 every run of a series
+  fastgarden-actors verify --ledger runs/…/seed-1 --data tfrecords/ --pixels      every batch made again, untrained
+  fastgarden-actors verify --ledger runs/…/seed-1 --data tfrecords/ --checkpoint runs/…/seed-1/checkpoints/5-995
 
 Without --rerun nothing is trained and nothing of a submission is executed.")]
 pub struct VerifyArgs {
     /// A submission, as `submit` writes it
     #[arg(required_unless_present = "ledger", conflicts_with = "ledger")]
     pub submission: Option<PathBuf>,
-    /// Verify the ledger of one run instead: its folder, runs/<series>/seed-N
+    /// Verify what runs say they consumed instead: a run's folder, its ledger.jsonl, or a series
     #[arg(long, value_name = "RUN")]
     pub ledger: Option<PathBuf>,
     /// Where the examples are, to hold against.
@@ -30,12 +32,15 @@ pub struct VerifyArgs {
     /// Rules to judge by: fastgarden, none, or the path of a rule file [default: those it was made under]
     #[arg(long, value_name = "RULES")]
     pub rules: Option<String>,
-    /// Decode every batch again and compare the hashes, without training
+    /// The recipe of a ledger [default: recipe.toml of its series]
+    #[arg(long, value_name = "RECIPE", requires = "ledger")]
+    pub recipe: Option<String>,
+    /// Decode every batch of a ledger again and compare the hashes, without training
     #[arg(long, requires = "ledger")]
     pub pixels: bool,
-    /// Score the run's last weights again
-    #[arg(long, requires = "ledger")]
-    pub checkpoint: bool,
+    /// Score these weights again and compare with a ledger's last epoch
+    #[arg(long, value_name = "PATH", requires = "ledger")]
+    pub checkpoint: Option<PathBuf>,
     /// Train again and compare
     #[arg(long, requires = "submission")]
     pub rerun: bool,

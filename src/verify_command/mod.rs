@@ -1,8 +1,10 @@
 //! `verify`: a submission, or the ledger of one run.
 //! Not here: what makes either good (submission/judge, referee).
 
+mod ledger;
 mod submission;
-pub mod told;
+mod told;
+pub mod verdict;
 
 use crate::cli::VerifyArgs;
 use crate::exit::Failure;
@@ -11,6 +13,6 @@ use crate::exit::Failure;
 pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
     match &args.submission {
         Some(file) => submission::run(args, file),
-        None => Err(Failure::usage("ledgers are verified elsewhere", "name a submission")),
+        None => ledger::run(args),
     }
 }

@@ -4,27 +4,33 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::told;
+use super::verdict;
 use crate::cli::{Format, VerifyArgs};
 use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::referee::DataColumns;
 use crate::rules::Rules;
+use crate::run_spec::DataSource;
 use crate::submission::{Against, Submission, SubmissionError, judge};
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs, file: &Path) -> Result<(), Failure> {
     let submission = Submission::read(file).map_err(unread)?;
     let rules = args.rules.as_deref().map(Rules::load).transpose().or_usage()?;
-    let against = Against { rules: rules.as_ref() };
+    let data = match args.data.data.is_empty() {
+        true => None,
+        false => Some(DataColumns::read(&submission.recipe, &DataSource::from_patterns(&args.data.data)?)?),
+    };
+    let against = Against { rules: rules.as_ref(), data: data.as_ref() };
     let judgement = judge(&submission, &against);
     let text = match args.format {
-        Format::Text => format!("{}verdict {}\n", told::text(&submission, &judgement), told::verdict(&judgement)),
-        Format::Json => format!("{:#}\n", told::json(&submission, &judgement)),
+        Format::Text => format!("{}verdict {}\n", verdict::text(&submission, &judgement), verdict::sentence(&judgement)),
+        Format::Json => format!("{:#}\n", verdict::json(&submission, &judgement)),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     match judgement.stands() {
         true => Ok(()),
         false => {
-            let cause = anyhow::anyhow!("{} does not stand: {}", file.display(), told::verdict(&judgement));
+            let cause = anyhow::anyhow!("{} does not stand: {}", file.display(), verdict::sentence(&judgement));
             Err(Failure::Rules(Complaint::new(cause)))
         }
     }

@@ -4,8 +4,6 @@
 mod agreement;
 mod lineage;
 mod rules;
-#[cfg(test)]
-mod tests;
 
 use super::Submission;
 use crate::referee::{self, DataColumns, Evidence, KnownHead};

@@ -30,7 +30,7 @@ pub use evaluate::evaluate;
 pub use find_lr::find_lr;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
-pub use standing::{Standing, cpu_threads_of, show_mean, standing_of};
+pub use standing::{Standing, cpu_threads_of, show_mean, standing_in, standing_of};
 pub use start::StartWeights;
 pub use step::ROWS_MIN;
 
