@@ -7,11 +7,13 @@ pub mod cli;
 pub mod exit;
 pub mod recipe;
 pub mod rules;
+pub mod referee;
 pub mod run_spec;
 
-// Files of a run.
+// Files of a run, and what is made of them for others.
 pub mod report;
 pub mod series;
+pub mod submission;
 
 // What people see.
 pub mod epoch_table;
@@ -31,5 +33,8 @@ pub mod train_command;
 pub mod evaluate_command;
 pub mod export_command;
 pub mod lr_find_command;
+pub mod submit_command;
+pub mod sweep_command;
+pub mod verify_command;
 pub mod bench_command;
 pub mod data_commands;

@@ -1,11 +1,14 @@
 //! Rules of a competition: what limits a run, and what keeps it from being a submission.
 //! Not here: proving a submission; that is the referee's work on a finished series.
 
+mod outcome;
+
 use std::path::Path;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+pub use self::outcome::{Origin, Outcome, reasons_against};
 use crate::recipe::{Recipe, RecipeError, decode, hex, nearest, parse, read_small_text};
 
 /// Limits; a missing one does not limit.
@@ -132,77 +135,6 @@ impl Rules {
     pub fn hash(&self) -> String {
         hex(&Sha256::digest(self.to_toml().as_bytes()))
     }
-}
-
-/// Where the first weights of a series come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Origin {
-    /// The net's own initialisation.
-    #[default]
-    Initialised,
-    /// Runs of our own, from scratch.
-    Own {
-        /// Epochs that they had opened, over their lineage.
-        epochs: u32,
-    },
-    /// Not shown to be our own.
-    Foreign {
-        /// Epochs that are known of.
-        epochs: u32,
-        /// Why not.
-        why: String,
-    },
-}
-
-/// What a finished or stopped series has to show for itself.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Seeds of the runs that finished, in any order.
-    pub finished_seeds: Vec<u64>,
-    /// Whether `--max-steps` ended a run.
-    pub was_cut_short: bool,
-    /// Validation records that were scored.
-    pub validation_records: u64,
-    /// Validation records that could not be read and counted as wrong.
-    pub validation_quarantined: u64,
-    /// Whether the data set is the synthetic garden.
-    pub on_garden: bool,
-    /// Where its first weights come from.
-    pub origin: Origin,
-    /// Largest device memory of a run, bytes, where it was measured.
-    pub device_bytes_max: Option<u64>,
-}
-
-/// Every reason why this series is not a submission; empty when nothing is known against it.
-pub fn reasons_against(rules: &Rules, recipe: &Recipe, outcome: &Outcome) -> Vec<String> {
-    let mut reasons: Vec<String> = check(rules, recipe, &outcome.finished_seeds, &outcome.origin)
-        .into_iter()
-        .filter(|finding| finding.verdict == Verdict::Fail)
-        .map(|finding| format!("{}: {}", finding.rule, finding.reason))
-        .collect();
-    if outcome.was_cut_short {
-        reasons.push("R4: --max-steps ended the run before its last epoch".to_owned());
-    }
-    if outcome.on_garden && rules.validation_records.is_some() {
-        reasons.push("R2: the synthetic garden is not the competition's data set".to_owned());
-    }
-    if let Some(wanted) = rules.validation_records {
-        let scored = outcome.validation_records;
-        if scored != wanted {
-            reasons.push(format!("R2: {} validation images were scored, not {}", grouped(scored), grouped(wanted)));
-        }
-        if outcome.validation_quarantined > 0 {
-            let count = grouped(outcome.validation_quarantined);
-            reasons.push(format!("R2: {count} validation images could not be read"));
-        }
-    }
-    if let (Some(gib), Some(bytes)) = (rules.device_memory, outcome.device_bytes_max) {
-        let used_gib = bytes as f64 / (1u64 << 30) as f64;
-        if used_gib > gib {
-            reasons.push(format!("R6: {used_gib:.1} GiB of device memory were used, more than {gib:.1} GiB"));
-        }
-    }
-    reasons
 }
 
 /// What a rule says of a recipe before it runs.

@@ -54,6 +54,7 @@ fn no_rules_fail_nothing() {
 fn a_run_on_other_data_says_why_it_is_no_submission() {
     let outcome = Outcome {
         finished_seeds: vec![1],
+        unfinished_seeds: vec![2, 3],
         was_cut_short: true,
         validation_records: 100,
         validation_quarantined: 2,
@@ -68,6 +69,7 @@ fn a_run_on_other_data_says_why_it_is_no_submission() {
         "R2: 100 validation images were scored, not 3,712",
         "R2: 2 validation images could not be read",
         "R4: 1 run of at least 3: add --runs 3",
+        "R4: started and not finished: seed 2, 3; --resume goes on with it",
         "R4: --max-steps ended the run before its last epoch",
         "R6: 15.0 GiB of device memory were used, more than 14.0 GiB",
     ] {

@@ -3,8 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::environment::Environment;
-
 /// Version of the format; a newer one is refused by name.
 pub const VERSION: u32 = 1;
 
@@ -36,7 +34,7 @@ pub struct About {
 
 /// What rules R8 and R9 ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct Explanation {
     /// What it does.
     pub method: String,
@@ -93,6 +91,3 @@ pub struct Member {
     /// Of its content, hex.
     pub sha256: String,
 }
-
-/// A line of `environment.jsonl`: where attempts at a run were made.
-pub type RunEnvironment = Environment;

@@ -3,7 +3,9 @@
 
 mod about;
 mod container;
+mod digest;
 mod environment;
+mod explanation;
 mod judge;
 mod members;
 mod pack;
@@ -13,10 +15,13 @@ mod source;
 use std::path::PathBuf;
 
 pub use about::{About, Explanation, Fingerprints, Member, Source, Tuning};
+pub use container::{Content, write};
 pub use environment::Environment;
+pub use explanation::TEMPLATE;
 pub use judge::{Against, Judgement, judge};
+pub use members::PARENTS_MAX;
 pub use pack::{Packing, pack};
-pub use source::find as find_source;
+pub use source::{Found as FoundSource, find as find_source};
 
 use crate::recipe::Recipe;
 use crate::report::Report;
@@ -109,4 +114,11 @@ pub enum SubmissionError {
         /// Its version.
         found: u64,
     },
+}
+
+/// What a recipe is scored on, as `evaluation.on` says it.
+pub fn evaluated_on(recipe: &Recipe) -> String {
+    let resolved = recipe.to_toml();
+    let on = resolved.lines().find_map(|line| line.strip_prefix("on = "));
+    on.unwrap_or("val").trim_matches('"').to_owned()
 }

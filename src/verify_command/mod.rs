@@ -4,6 +4,7 @@
 mod ledger;
 mod submission;
 mod told;
+pub mod verdict;
 
 use crate::cli::VerifyArgs;
 use crate::exit::Failure;

@@ -25,6 +25,7 @@ use fastgarden_data::failure::PipelineError;
 use fastgarden_data::pipeline::Pipeline;
 use fastgarden_data::tell::tell;
 
+pub use attempts::read as attempts_in;
 pub use evaluate::evaluate;
 pub use find_lr::find_lr;
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
