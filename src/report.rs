@@ -66,6 +66,9 @@ pub struct RunReport {
     /// Whether `--max-steps` ended it before its last epoch.
     #[serde(default)]
     pub cut_short: bool,
+    /// Seconds of all attempts; what a killed one did after its last checkpoint is not among them.
+    #[serde(default)]
+    pub seconds: f64,
     /// Chain over the consumed training batches, hex.
     pub batch_hash: String,
     /// Chain of the ledger's last line, hex.
@@ -271,6 +274,7 @@ mod tests {
             validation_quarantined: 0,
             steps: 1,
             cut_short: false,
+            seconds: 12.5,
             batch_hash: "aa".to_owned(),
             ledger_head: "bb".to_owned(),
             weights_sha256: "cc".to_owned(),

@@ -1,6 +1,7 @@
 //! Rules of a competition: what limits a run, and what keeps it from being a submission.
 //! Not here: proving a submission; that is the referee's work on a finished series.
 
+mod check;
 mod outcome;
 
 use std::path::Path;
@@ -8,7 +9,8 @@ use std::path::Path;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-pub use self::outcome::{Origin, Outcome, reasons_against};
+pub use self::check::{Finding, Verdict, check};
+pub use self::outcome::{Origin, Outcome, reasons_against, refuse_beyond};
 use crate::recipe::{Recipe, RecipeError, decode, hex, nearest, parse, read_small_text};
 
 /// Limits; a missing one does not limit.
@@ -26,6 +28,8 @@ pub struct Rules {
     pub views: Option<u32>,
     /// Records the score is taken over.
     pub validation_records: Option<u64>,
+    /// Side of the validation pictures as they are stored, pixels.
+    pub source_px: Option<u32>,
     /// Side of the net's input at validation, pixels.
     pub input_px: Option<u32>,
     /// Most seconds of a run.
@@ -42,6 +46,7 @@ struct RulesToml {
     runs: Option<i64>,
     views: Option<i64>,
     validation_records: Option<i64>,
+    source_px: Option<i64>,
     input_px: Option<i64>,
     max_seconds: Option<i64>,
     device_memory: Option<f64>,
@@ -57,6 +62,7 @@ impl Rules {
             runs: Some(3),
             views: Some(3),
             validation_records: Some(3_712),
+            source_px: Some(224),
             input_px: Some(224),
             max_seconds: None,
             device_memory: Some(14.0),
@@ -110,6 +116,7 @@ impl Rules {
             runs: limit("runs", raw.runs)?,
             views: limit("views", raw.views)?,
             validation_records: limit("validation_records", raw.validation_records)?.map(u64::from),
+            source_px: limit("source_px", raw.source_px)?,
             input_px: limit("input_px", raw.input_px)?,
             max_seconds: limit("max_seconds", raw.max_seconds)?.map(u64::from),
             device_memory: raw.device_memory,
@@ -124,6 +131,7 @@ impl Rules {
             ("runs", self.runs.map(|value| value.to_string())),
             ("views", self.views.map(|value| value.to_string())),
             ("validation_records", self.validation_records.map(|value| value.to_string())),
+            ("source_px", self.source_px.map(|value| value.to_string())),
             ("input_px", self.input_px.map(|value| value.to_string())),
             ("max_seconds", self.max_seconds.map(|value| value.to_string())),
             ("device_memory", self.device_memory.map(|value| format!("{value:?}"))),
@@ -135,183 +143,6 @@ impl Rules {
     pub fn hash(&self) -> String {
         hex(&Sha256::digest(self.to_toml().as_bytes()))
     }
-}
-
-/// What a rule says of a recipe before it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The recipe keeps the rule.
-    Pass,
-    /// The recipe breaks it.
-    Fail,
-    /// Only a run can tell.
-    Undecided,
-}
-
-impl Verdict {
-    /// The word in tables and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Undecided => "after a run",
-        }
-    }
-}
-
-/// One rule's word on a recipe.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    /// R1–R9.
-    pub rule: &'static str,
-    /// The rule in a few words.
-    pub title: &'static str,
-    /// Its verdict.
-    pub verdict: Verdict,
-    /// Why.
-    pub reason: String,
-}
-
-/// Every rule's word on a recipe that is to run, or has run, with these seeds.
-pub fn check(rules: &Rules, recipe: &Recipe, seeds: &[u64], origin: &Origin) -> Vec<Finding> {
-    let finding = |rule, title, (verdict, reason)| Finding { rule, title, verdict, reason };
-    vec![
-        finding("R1", "from scratch", from_scratch(rules, origin)),
-        finding("R2", "scored on the whole set", scored(rules, recipe)),
-        finding(
-            "R3",
-            "one split",
-            undecided(
-                "no validation record in a training plan, one set of pictures at every size: checked against the data",
-            ),
-        ),
-        finding("R4", "mean of enough runs", runs(rules, seeds)),
-        finding("R5", "epochs", epochs(rules, recipe, origin)),
-        finding("R6", "one small GPU", device(rules)),
-        finding("R7", "examples an epoch", examples(rules)),
-        finding("R8", "technique explained", explained(rules, recipe)),
-        finding("R9", "data explained", data_explained(rules, recipe)),
-    ]
-}
-
-type Word = (Verdict, String);
-
-fn pass(reason: impl Into<String>) -> Word {
-    (Verdict::Pass, reason.into())
-}
-
-fn fail(reason: impl Into<String>) -> Word {
-    (Verdict::Fail, reason.into())
-}
-
-fn undecided(reason: impl Into<String>) -> Word {
-    (Verdict::Undecided, reason.into())
-}
-
-fn unlimited() -> Word {
-    pass("these rules set no limit")
-}
-
-fn from_scratch(rules: &Rules, origin: &Origin) -> Word {
-    match origin {
-        Origin::Initialised => pass("weights come from the net's own initialisation"),
-        Origin::Own { .. } => pass("weights come from runs of our own, from scratch"),
-        // Rules without a limit on epochs are not the competition's.
-        Origin::Foreign { why, .. } if rules.epochs.is_some() => fail(why.clone()),
-        Origin::Foreign { .. } => unlimited(),
-    }
-}
-
-fn scored(rules: &Rules, recipe: &Recipe) -> Word {
-    let evaluation = &recipe.evaluation;
-    if let Some(wanted) = rules.input_px
-        && evaluation.input_px != wanted
-    {
-        return fail(format!("the score is taken at {} px, not at {wanted} px", evaluation.input_px));
-    }
-    if evaluation.limit > 0 && rules.validation_records.is_some() {
-        return fail(format!("evaluation.limit scores {} images only", grouped(evaluation.limit)));
-    }
-    match rules.validation_records {
-        Some(wanted) => undecided(format!("all {} images must be scored, none unreadable", grouped(wanted))),
-        None => unlimited(),
-    }
-}
-
-fn runs(rules: &Rules, seeds: &[u64]) -> Word {
-    let Some(wanted) = rules.runs else { return unlimited() };
-    let count = seeds.len();
-    if count < wanted as usize {
-        return fail(format!("{count} {} of at least {wanted}: add --runs {wanted}", plural(count, "run")));
-    }
-    let mut sorted = seeds.to_vec();
-    sorted.sort_unstable();
-    if !sorted.iter().copied().eq(1..=count as u64) {
-        return fail(format!("the seeds must be 1 to {count}, so that nobody picks the best of many"));
-    }
-    pass(format!("{count} runs with the seeds 1 to {count}"))
-}
-
-fn epochs(rules: &Rules, recipe: &Recipe, origin: &Origin) -> Word {
-    let Some(most) = rules.epochs else { return unlimited() };
-    let here = recipe.epochs();
-    let (before, lineage) = match origin {
-        Origin::Initialised => (0, "no parents".to_owned()),
-        Origin::Own { epochs } | Origin::Foreign { epochs, .. } => (*epochs, format!("{epochs} of them the parent's")),
-    };
-    let have = here.saturating_add(before);
-    if have > most {
-        let lineage = if before > 0 { format!(", {lineage}") } else { String::new() };
-        return fail(format!("{have} epochs, more than {most}{lineage}"));
-    }
-    pass(format!("{have} {}, {lineage}", plural(have as usize, "epoch")))
-}
-
-fn device(rules: &Rules) -> Word {
-    match rules.device_memory {
-        Some(gib) => undecided(format!("one device; its peak memory must stay within {gib:.1} GiB")),
-        None => unlimited(),
-    }
-}
-
-fn examples(rules: &Rules) -> Word {
-    match rules.examples_per_epoch {
-        Some(cap) => pass(format!("an epoch stops at {} examples; each has one image", grouped(cap))),
-        None => unlimited(),
-    }
-}
-
-fn explained(rules: &Rules, recipe: &Recipe) -> Word {
-    if rules.runs.is_none() {
-        return unlimited();
-    }
-    let mut empty = Vec::new();
-    for (key, text) in [("method", &recipe.method), ("why", &recipe.why), ("based_on", &recipe.based_on.join(" "))] {
-        if !says_something(text) {
-            empty.push(format!("`{key}`"));
-        }
-    }
-    if empty.is_empty() {
-        pass("method, based_on and why are there")
-    } else {
-        fail(format!("{} must say more", empty.join(", ")))
-    }
-}
-
-fn data_explained(rules: &Rules, recipe: &Recipe) -> Word {
-    if rules.runs.is_none() {
-        return unlimited();
-    }
-    if says_something(&recipe.data_note) { pass(recipe.data_note.clone()) } else { fail("`data_note` must say more") }
-}
-
-/// Three words are the least that can explain anything.
-fn says_something(text: &str) -> bool {
-    text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count() >= 3
-}
-
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 /// 12753 → "12,753".

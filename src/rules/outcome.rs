@@ -1,7 +1,9 @@
 //! What a series came to, and what of it keeps it from being a submission.
 //! Not here: what a rule says of the recipe alone.
 
+use super::check::{epochs_of, views_max};
 use super::{Rules, Verdict, check, grouped};
+use crate::exit::{Complaint, Failure};
 use crate::recipe::Recipe;
 
 /// Where the first weights of a series come from.
@@ -43,6 +45,8 @@ pub struct Outcome {
     pub origin: Origin,
     /// Largest device memory of a run, bytes, where it was measured.
     pub device_bytes_max: Option<u64>,
+    /// Seconds of the longest run.
+    pub seconds_max: f64,
 }
 
 /// Every reason why this series is not a submission; empty when nothing is known against it.
@@ -78,5 +82,24 @@ pub fn reasons_against(rules: &Rules, recipe: &Recipe, outcome: &Outcome) -> Vec
             reasons.push(format!("R6: {used_gib:.1} GiB of device memory were used, more than {gib:.1} GiB"));
         }
     }
+    if let Some(most) = rules.max_seconds.filter(|&most| outcome.seconds_max > most as f64) {
+        let seconds = outcome.seconds_max;
+        reasons.push(format!("time: a run took {seconds:.0} s, more than {}", grouped(most)));
+    }
     reasons
+}
+
+/// Refuses a run that would pass a counter of the rules: epochs of the lineage, or images of an example. The number of
+/// examples needs no refusal: a plan never holds more.
+pub fn refuse_beyond(rules: &Rules, recipe: &Recipe, origin: &Origin) -> Result<(), Failure> {
+    let (epochs, views) = (epochs_of(recipe, origin), views_max(recipe));
+    let passed = [
+        (rules.epochs.filter(|&most| epochs > most), epochs, "epochs in its lineage"),
+        (rules.views.filter(|&most| views > most), views, "images an example"),
+    ];
+    let Some((most, have, what)) = passed.iter().find_map(|(most, have, what)| Some((most.as_ref()?, have, what))) else {
+        return Ok(());
+    };
+    let cause = anyhow::anyhow!("this run would have {have} {what}, and the rules {} allow {most}", rules.name);
+    Err(Failure::Rules(Complaint::new(cause).way_out("change the recipe, or try it freely with --rules none")))
 }

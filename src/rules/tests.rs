@@ -31,6 +31,7 @@ fn each_rule_that_a_recipe_can_break_fails_alone() {
     let cases: &[(usize, &[&str], &[u64])] = &[
         (2, &[], &[1, 2, 3]),
         (2, &[AT_224, "evaluation.limit=100"], &[1, 2, 3]),
+        (2, &[AT_224, "evaluation.source_px=192"], &[1, 2, 3]),
         (4, &[AT_224], &[1]),
         (4, &[AT_224], &[1, 2, 4]),
         (5, &[AT_224, "stage.0.epochs=6"], &[1, 2, 3]),
@@ -60,9 +61,11 @@ fn a_run_on_other_data_says_why_it_is_no_submission() {
         validation_quarantined: 2,
         on_garden: true,
         device_bytes_max: Some(15 << 30),
+        seconds_max: 61.0,
         origin: Origin::Initialised,
     };
-    let reasons = reasons_against(&Rules::fastgarden(), &seedling(&[]), &outcome);
+    let rules = Rules { max_seconds: Some(60), ..Rules::fastgarden() };
+    let reasons = reasons_against(&rules, &seedling(&[]), &outcome);
     for expected in [
         "R2: the score is taken at 64 px, not at 224 px",
         "R2: the synthetic garden is not the competition's data set",
@@ -72,6 +75,7 @@ fn a_run_on_other_data_says_why_it_is_no_submission() {
         "R4: started and not finished: seed 2, 3; --resume goes on with it",
         "R4: --max-steps ended the run before its last epoch",
         "R6: 15.0 GiB of device memory were used, more than 14.0 GiB",
+        "time: a run took 61 s, more than 60",
     ] {
         assert!(reasons.iter().any(|reason| reason == expected), "{expected} not in {reasons:#?}");
     }

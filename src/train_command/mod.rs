@@ -22,6 +22,7 @@ use crate::cli::TrainArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
 use crate::progress::{Progress, ProgressKind};
+use crate::rules::refuse_beyond;
 use crate::run_spec::RunSpec;
 use crate::series::Series;
 use crate::submission::Environment;
@@ -37,6 +38,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let device = device::choose(&spec.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let prepared = Prepared::new(&spec, device)?;
+    refuse_beyond(&spec.rules, &spec.recipe, &prepared.parents.origin())?;
     let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
     let mut progress = Progress::new(ProgressKind::Auto);
     for line in prepared.headlines(&spec, &series) {
@@ -108,6 +110,7 @@ fn run_one(
 /// The exit code that a failed run means.
 pub fn of_train(error: TrainError) -> Failure {
     match &error {
+        TrainError::OutOfTime { .. } => Failure::Rules(Complaint::new(error)),
         TrainError::Pipeline(PipelineError::TooManyBadRecords { .. }) => Failure::BadData(Complaint::new(error)),
         TrainError::Misfit { .. }
         | TrainError::Start { .. }

@@ -195,6 +195,7 @@ impl Prepared {
             seed,
             cap,
             max_steps: spec.max_steps,
+            seconds_max: spec.rules.max_seconds,
             cpu_threads: self.cpu_threads(),
             checkpoint: CheckpointSpec {
                 every_steps: recipe.checkpoint.every_steps,

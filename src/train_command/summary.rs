@@ -97,6 +97,7 @@ fn report(
         validation_quarantined: runs.iter().map(|run| run.validation_quarantined).max().unwrap_or(0),
         on_garden: prepared.on_garden,
         device_bytes_max: None,
+        seconds_max: runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
         origin: prepared.parents.origin(),
     };
     let mut report = Report::new(&spec.recipe, &spec.rules, runs);
@@ -156,6 +157,7 @@ fn run_report(seed: u64, result: &RunResult, is_full_validation: bool) -> RunRep
         parent: None,
         steps: result.steps,
         cut_short: result.cut_short,
+        seconds: result.seconds,
         batch_hash: result.batch_hash.clone(),
         ledger_head: result.ledger_head.clone(),
         weights_sha256: result.weights_sha256.clone(),

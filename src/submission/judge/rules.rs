@@ -53,6 +53,7 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
         on_garden: submission.report.on_garden,
         origin: origin.clone(),
         device_bytes_max: None,
+        seconds_max: submission.report.runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
     }
 }
 

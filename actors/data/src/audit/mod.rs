@@ -5,9 +5,13 @@
 mod chain;
 mod epoch;
 mod fault;
+#[cfg(test)]
+mod honest;
 mod opening;
 mod outcomes;
 mod step;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use fastgarden_proto::ledger::line::Line;

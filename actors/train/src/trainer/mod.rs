@@ -5,6 +5,7 @@
 //! are never behind data.
 
 mod attempts;
+mod clock;
 mod course;
 mod evaluate;
 mod find_lr;
