@@ -110,6 +110,21 @@ pub struct PoolArgs {
     pub cpu_budget: Option<CpuBudget>,
 }
 
+impl PoolArgs {
+    /// As they were typed; none of them needs quotes.
+    pub fn words(&self) -> Vec<String> {
+        let sizes = [
+            ("--decoders", self.decoders),
+            ("--readers", self.readers),
+            ("--augmenters", self.augmenters),
+            ("--prefetch", self.prefetch),
+        ];
+        let sizes = sizes.into_iter().filter_map(|(name, size)| Some((name, size?.to_string())));
+        let budget = self.cpu_budget.map(|budget| ("--cpu-budget", budget.to_string()));
+        sizes.chain(budget).flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    }
+}
+
 /// Which recipe, with changes.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecipeChoice {

@@ -7,12 +7,12 @@ pub mod cli;
 pub mod exit;
 pub mod recipe;
 pub mod rules;
-pub mod referee;
 pub mod run_spec;
 
 // Files of a run, and what is made of them for others.
 pub mod report;
 pub mod series;
+pub mod referee;
 pub mod submission;
 
 // What people see.
@@ -23,6 +23,7 @@ pub mod telemetry;
 
 // Commands, from parsed arguments to an exit code.
 pub mod commands;
+pub mod child;
 pub mod data_set;
 pub mod source;
 pub mod transforms;

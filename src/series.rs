@@ -137,7 +137,7 @@ pub fn read_recipe(folder: &Path) -> Result<Recipe, Failure> {
 }
 
 /// The newest series of a recipe's name. Names sort by time; `-2`, `-3` … follow within one second.
-fn newest(out: &Path, recipe_name: &str) -> Result<Option<PathBuf>, Failure> {
+pub fn newest(out: &Path, recipe_name: &str) -> Result<Option<PathBuf>, Failure> {
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -28,9 +28,10 @@ pub fn run(args: &SubmitArgs) -> Result<(), Failure> {
     let written = std::fs::File::create(&unfinished.path).map(BufWriter::new);
     written.and_then(|file| write(file, about, &files)).map_err(|error| unwritable(&out, error))?;
     // Judged as anybody else would: from the file.
-    let submission = Submission::read(&unfinished.path).or_run()?;
-    let judgement = judge(&submission, &Against::default());
-    let mut text = verdict::text(&submission, &judgement);
+    let submission = Submission { path: out.clone(), ..Submission::read(&unfinished.path).or_run()? };
+    let against = Against::default();
+    let judgement = judge(&submission, &against);
+    let mut text = verdict::text(&submission, &judgement, &against);
     text.extend(note.map(|note| format!("note    {note}\n")));
     if !judgement.stands() {
         if judgement.fails(8) || judgement.fails(9) {

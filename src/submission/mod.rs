@@ -2,6 +2,7 @@
 //! Not here: the rules themselves (rules), ledgers line by line (referee), commands around it.
 
 mod about;
+pub mod compare;
 mod container;
 mod digest;
 mod environment;

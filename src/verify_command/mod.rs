@@ -1,7 +1,9 @@
 //! `verify`: a submission, or the ledger of one run.
 //! Not here: what makes either good (submission/judge, referee).
 
+mod build;
 mod ledger;
+mod rerun;
 mod submission;
 mod told;
 pub mod verdict;

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::data_commands::harmless;
 use crate::recipes_command::findings_table;
 use crate::report::Statistics;
-use crate::rules::{Finding, Verdict};
-use crate::submission::{Judgement, Submission, evaluated_on};
+use crate::rules::{Finding, Rules, Verdict};
+use crate::submission::{Against, Judgement, Submission, evaluated_on};
 
 /// The whole of it for people.
-pub fn text(submission: &Submission, judgement: &Judgement) -> String {
+pub fn text(submission: &Submission, judgement: &Judgement, against: &Against<'_>) -> String {
     let mut lines = vec![
         format!("file    {}", submission.path.display()),
         format!("recipe  {}: {}", harmless(&submission.recipe.name), harmless(&submission.recipe.summary)),
@@ -20,7 +20,7 @@ pub fn text(submission: &Submission, judgement: &Judgement) -> String {
         lines.push(format!("by      {}", by.join("  ")));
     }
     lines.push(format!("score   {}, on {}", score(&judgement.accuracies), evaluated_on(&submission.recipe)));
-    lines.push(format!("rules   {}", submission.rules.name));
+    lines.push(format!("rules   {}", rules(submission, against)));
     let table = findings_table(&judgement.findings);
     let mut text = format!("{}\n\n{table}\n\n", lines.join("\n"));
     for note in &judgement.notes {
@@ -30,6 +30,18 @@ pub fn text(submission: &Submission, judgement: &Judgement) -> String {
         text += &format!("fault   {}\n", harmless(fault));
     }
     text
+}
+
+/// Which rules it is judged by. Those that are no built-in ones are spelled out, for they are the submission's own.
+fn rules(submission: &Submission, against: &Against<'_>) -> String {
+    let made_under = match Rules::load(&submission.rules.name) {
+        Ok(_) => submission.rules.name.clone(),
+        Err(_) => format!("{}: {}", submission.rules.name, submission.rules.to_toml().trim_end().replace('\n', ", ")),
+    };
+    match against.rules {
+        Some(rules) if rules.hash() != submission.rules.hash() => format!("{}; made under {made_under}", rules.name),
+        _ => made_under,
+    }
 }
 
 /// "82.40 % ± 0.15 (population; sample 0.18) over 3 runs", from the ledgers.
@@ -68,11 +80,11 @@ pub fn sentence(judgement: &Judgement) -> String {
 }
 
 /// The whole of it for scripts.
-pub fn json(submission: &Submission, judgement: &Judgement) -> Value {
+pub fn json(submission: &Submission, judgement: &Judgement, against: &Against<'_>) -> Value {
     let statistics = Statistics::of(&judgement.accuracies);
     json!({
         "file": submission.path, "sha256": submission.sha256, "recipe": submission.recipe.name,
-        "recipe_hash": submission.recipe.hash(), "rules": submission.rules.name, "author": submission.author,
+        "recipe_hash": submission.recipe.hash(), "rules": rules(submission, against), "author": submission.author,
         "link": submission.link, "evaluated_on": evaluated_on(&submission.recipe), "stands": judgement.stands(),
         "accuracies": judgement.accuracies, "accuracy_mean": statistics.mean,
         "accuracy_std_population": statistics.std_population, "accuracy_std_sample": statistics.std_sample,
