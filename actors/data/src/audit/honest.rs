@@ -161,6 +161,7 @@ impl Run {
             loss,
             applied: usable >= 2 && !is_skipped,
             quarantined,
+            row_losses: Vec::new(),
         }
     }
 
@@ -212,6 +213,7 @@ impl Run {
             cap: self.cap,
             stages: self.stages.iter().map(stage).collect(),
             classes: CLASSES,
+            keeps_losses: false,
             evaluation_limit: self.limit,
             bad_records_max: &|_| 10,
             planner: self,

@@ -35,6 +35,8 @@ pub struct Terms<'a> {
     pub stages: Vec<StageTerms>,
     /// Number of classes.
     pub classes: usize,
+    /// Whether a stage's sampler goes by losses, so that steps keep those of their rows.
+    pub keeps_losses: bool,
     /// Most validation records that are judged; `None` = all.
     pub evaluation_limit: Option<u64>,
     /// Distinct bad records that a run over a split of so many may meet.
@@ -100,8 +102,8 @@ pub struct PlanOf<'a> {
     pub seed: u64,
     /// Over the lineage, from 1.
     pub epoch: u32,
-    /// The epochs before it in this ledger.
-    pub before: &'a [Epoch],
+    /// Losses of the records so far, as [`crate::row_losses::RowLosses`] has them.
+    pub losses: &'a [u32],
 }
 
 /// A line's chain that somebody remembers.

@@ -1,6 +1,8 @@
 //! Where an audit stands in the run that a ledger tells of, and what may come next.
 //! Not here: what each sort of line is held to (see `opening`, `step`, `epoch`).
 
+use std::collections::BTreeMap;
+
 use fastgarden_proto::ledger::{Epoch, Opening};
 
 use super::fault::{Fault, FaultKind};
@@ -8,6 +10,7 @@ use super::outcomes::Outcomes;
 use super::{Account, FAULTS_MAX, PLAN_RECORDS_MAX, PLANNED_RECORDS_MAX, PlanOf, Standing, Terms};
 use crate::batch_hash::BatchHash;
 use crate::plan::Plan;
+use crate::row_losses::RowLosses;
 
 /// An audit under way.
 pub(super) struct Walk<'a> {
@@ -27,6 +30,8 @@ pub(super) struct Walk<'a> {
     pub(super) is_cut_short: bool,
     pub(super) epochs: Vec<Epoch>,
     pub(super) outcomes: Outcomes,
+    /// By split.
+    pub(super) losses: BTreeMap<usize, RowLosses>,
     planned_records: u64,
     is_planned: bool,
     is_ended: bool,
@@ -64,6 +69,7 @@ impl<'a> Walk<'a> {
             is_cut_short: false,
             epochs: Vec::new(),
             outcomes: Outcomes::default(),
+            losses: BTreeMap::new(),
             planned_records: 0,
             is_planned: true,
             is_ended: false,
@@ -135,7 +141,8 @@ impl<'a> Walk<'a> {
             self.blame(line, FaultKind::Opening, what);
             self.end();
         }
-        let asked = |records| PlanOf { stage, records, seed, epoch, before: &self.epochs };
+        let losses = self.losses.get(&self.stage_terms().split).map(RowLosses::by_record).unwrap_or_default();
+        let asked = |records| PlanOf { stage, records, seed, epoch, losses };
         let drawn = u32::try_from(records).ok().filter(|_| !is_too_much);
         let plan = drawn.and_then(|records| self.terms.planner.plan(&asked(records)));
         self.is_planned &= plan.is_some();
