@@ -72,7 +72,6 @@ fn as_train(args: &LrFindArgs) -> TrainArgs {
         from: None,
         resume: false,
         max_steps: None,
-        seconds_max: None,
         report: None,
         pools: args.pools.clone(),
     }
