@@ -24,7 +24,7 @@ use crate::{transforms, weights};
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
-    crate::omp::wait_passively();
+    crate::library_settings::start_again();
     let device = device::choose(&args.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let found = weights::find(&args.checkpoint, &args.recipe)?;
