@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::check::{Finding, Verdict, check};
 pub use self::outcome::{Origin, Outcome, reasons_against, refuse_beyond};
-use crate::recipe::{Recipe, RecipeError, decode, hex, nearest, parse, read_small_text};
+use crate::recipe::{RecipeError, decode, hex, nearest, parse, read_small_text};
 
 /// Limits; a missing one does not limit.
 #[derive(Clone, Debug, Default, PartialEq)]
