@@ -110,7 +110,6 @@ fn train(args: &SweepArgs, point: &Point, sweep: &Path, patience: &Patience) -> 
         seeds: Seeds::UpTo(args.runs),
         from: args.from.as_deref(),
         max_steps: args.max_steps,
-        is_shown: false,
     };
     match training.run(patience)? {
         0 => Ok(None),
