@@ -37,8 +37,6 @@ pub struct Training<'a> {
     pub from: Option<&'a Path>,
     /// Steps after which its runs end.
     pub max_steps: Option<u64>,
-    /// Whether its standard output is shown.
-    pub is_shown: bool,
 }
 
 /// Which runs.
@@ -128,7 +126,8 @@ impl Training<'_> {
             command.args(["--max-steps", &steps.to_string()]);
         }
         command.args(self.pools.words());
-        command.stdin(Stdio::null()).stdout(if self.is_shown { Stdio::inherit() } else { Stdio::null() });
+        // Its table and last words would stand among our own; its progress goes to standard error.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         // A group of its own: a terminal's Ctrl-C reaches it once, through this process.
         command.process_group(0);
         let mut child = command.spawn().map_err(|error| {

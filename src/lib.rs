@@ -29,7 +29,7 @@ pub mod source;
 pub mod transforms;
 pub mod weights;
 pub mod interrupt;
-pub mod omp;
+pub mod library_settings;
 pub mod train_command;
 pub mod evaluate_command;
 pub mod export_command;

@@ -34,7 +34,7 @@ pub use summary::peak_memory_bytes;
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let spec = RunSpec::from_args(args)?;
-    crate::omp::wait_passively();
+    crate::library_settings::start_again();
     let device = device::choose(&spec.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let prepared = Prepared::new(&spec, device)?;

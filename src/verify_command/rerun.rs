@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::build;
 use crate::child::{Patience, Seeds, Training, this_program};
-use crate::cli::{Format, VerifyArgs};
+use crate::cli::VerifyArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::rules::{Rules, grouped};
@@ -52,8 +52,8 @@ pub(super) fn rerun(args: &VerifyArgs, submission: &Submission) -> Result<Rerun,
     }
     let records = last_epoch(submission).map_or(0, |epoch| epoch.evaluated + epoch.evaluation_quarantined);
     let submitted: Vec<f64> = submission.report.runs.iter().filter_map(|run| run.accuracy).collect();
-    let of_again: Vec<f64> = comparisons.iter().map(|comparison| comparison.accuracy).collect();
-    Ok(Rerun { comparisons, test: AccuracyTest::of(&submitted, &of_again, records) })
+    let pairs: Vec<_> = comparisons.iter().map(|run| (run.submitted_accuracy, run.accuracy)).collect();
+    Ok(Rerun { comparisons, test: AccuracyTest::of(&submitted, &pairs, records) })
 }
 
 /// What all trainings have in common.
@@ -108,7 +108,6 @@ impl Again<'_> {
             seeds: Seeds::One(seed),
             from,
             max_steps,
-            is_shown: self.args.format == Format::Text,
         };
         match training.run(self.patience)? {
             0 => {}
@@ -178,11 +177,11 @@ impl Rerun {
             text += &format!("again   seed {seed}: {now:.2} %, submitted {then:.2} %; {chain}; {weights}\n");
         }
         if let Some(test) = self.test {
-            let (then, now, allowed) = (100.0 * test.submitted_mean, 100.0 * test.mean, 100.0 * test.allowed);
-            let verdict = if test.passes { "as it may" } else { "more than it may" };
+            let (difference, allowed) = (100.0 * test.difference, 100.0 * test.allowed);
+            let verdict = if test.passes { "within" } else { "beyond" };
             text += &format!(
-                "test    means {then:.2} % and {now:.2} % differ by {:.2}, {verdict}: t-test, two-sided, 1 %: at most {allowed:.2}\n",
-                (then - now).abs()
+                "test    seed by seed the accuracy differs by {difference:+.2} on the mean, {verdict} the ±{allowed:.2} of a \
+                 two-sided t-test at 1 %\n"
             );
         }
         text
@@ -199,7 +198,7 @@ impl Rerun {
         });
         let test = self.test.map(|test| {
             json!({
-                "test": "two-sided t-test at 1 %", "submitted_mean": test.submitted_mean, "mean": test.mean,
+                "test": "two-sided t-test at 1 %, seed by seed", "difference": test.difference,
                 "allowed": test.allowed, "passes": test.passes,
             })
         });

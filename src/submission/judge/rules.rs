@@ -11,14 +11,19 @@ pub(super) fn verdicts(
     rules: &Rules,
     findings: &[referee::Finding],
     origin: &Origin,
+    has_data: bool,
 ) -> Vec<Finding> {
     let recipe = submission.explanation.put_into(&submission.recipe);
     let outcome = outcome(submission, findings, origin);
     let mut verdicts = check(rules, &recipe, &outcome.finished_seeds, origin);
+    if let Some(most) = rules.max_seconds {
+        let reason = format!("the longest run took {:.0} s of {}", outcome.seconds_max, grouped(most));
+        verdicts.push(Finding { rule: "time", title: "time of a run", verdict: Verdict::Pass, reason });
+    }
     for finding in &mut verdicts {
         if finding.verdict == Verdict::Undecided {
             finding.verdict = Verdict::Pass;
-            finding.reason = decided(finding.rule, submission, &outcome).unwrap_or_else(|| finding.reason.clone());
+            finding.reason = decided(finding.rule, submission, &outcome, has_data).unwrap_or_else(|| finding.reason.clone());
         }
     }
     let mut against = reasons_against(rules, &recipe, &outcome);
@@ -58,13 +63,17 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
 }
 
 /// How a rule that only a run can tell was kept, where nothing says that it was not.
-fn decided(rule: &str, submission: &Submission, outcome: &Outcome) -> Option<String> {
+fn decided(rule: &str, submission: &Submission, outcome: &Outcome, has_data: bool) -> Option<String> {
+    let (of_these, again) = match has_data {
+        true => ("of this data", "and there is none in this data"),
+        false => ("but which ones only --data tells", "--data checks it again"),
+    };
     match rule {
         "R2" => {
             let records = grouped(outcome.validation_records);
-            Some(format!("{records} images were scored, none unreadable; --data tells whether they are the right ones"))
+            Some(format!("{records} images were scored, none unreadable, {of_these}"))
         }
-        "R3" => Some("no run starts with a validation record in its training data; --data checks it again".to_owned()),
+        "R3" => Some(format!("no run starts with a validation record in its training data, {again}")),
         "R6" => {
             let environments = submission.runs.iter().flat_map(|run| &run.environments);
             let mut devices: Vec<&str> = environments.map(|it| it.gpu.as_deref().unwrap_or(&it.device)).collect();
