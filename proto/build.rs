@@ -15,5 +15,13 @@ fn main() -> Result<()> {
             ".fastgarden.ticket.View.distortion",
             "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
         )
+        .field_attribute(
+            ".fastgarden.ticket.View.shown",
+            "#[serde(default, skip_serializing_if = \"Option::is_none\")]",
+        )
+        .field_attribute(
+            ".fastgarden.ledger.Epoch.losses",
+            "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
+        )
         .compile_fds(descriptors)
 }
