@@ -4,7 +4,8 @@
 use crate::cli::Command;
 use crate::exit::Failure;
 use crate::{
-    bench_command, data_commands, evaluate_command, export_command, lr_find_command, recipes_command, train_command,
+    bench_command, data_commands, evaluate_command, export_command, lr_find_command, recipes_command, submit_command,
+    sweep_command, train_command, verify_command,
 };
 
 /// Runs one command to its end.
@@ -15,6 +16,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate_command::run(&args),
         Command::Export(args) => export_command::run(&args),
         Command::LrFind(args) => lr_find_command::run(&args),
+        Command::Sweep(args) => sweep_command::run(&args),
+        Command::Submit(args) => submit_command::run(&args),
+        Command::Verify(args) => verify_command::run(&args),
         Command::Bench(args) => bench_command::run(&args),
         Command::Data(command) => data_commands::run(&command),
     }
