@@ -32,7 +32,6 @@ fn ledger(criterion: &mut Criterion) {
                 loss: Some(2.345_678_9 + step as f64 * 1e-7),
                 applied: true,
                 quarantined: Vec::new(),
-                row_losses: Vec::new(),
             };
             ledger.append(&Line::Step(line)).expect("the temporary folder is writable");
         });

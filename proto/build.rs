@@ -16,7 +16,11 @@ fn main() -> Result<()> {
             "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
         )
         .field_attribute(
-            ".fastgarden.ledger.Step.row_losses",
+            ".fastgarden.ticket.View.shown",
+            "#[serde(default, skip_serializing_if = \"Option::is_none\")]",
+        )
+        .field_attribute(
+            ".fastgarden.ledger.Epoch.losses",
             "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
         )
         // Of later versions of the ledger than its first, which can still be read that far.

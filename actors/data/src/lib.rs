@@ -66,7 +66,6 @@ pub mod ceiling;
 // What was consumed, provably.
 pub mod batch_hash;
 pub mod ledger;
-pub mod row_losses;
 pub mod audit;
 
 // The synthetic data set.

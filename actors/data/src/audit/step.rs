@@ -24,7 +24,6 @@ impl Walk<'_> {
         self.hold_to_batch(line, step);
         let rows = step.seq_from..step.seq_to;
         self.hold_outcomes(line, step, &rows);
-        self.hold_row_losses(line, step, &rows);
         self.hold_batch_hash(line, step, &rows);
         self.take_in(line, step, rows);
         self.step = step.step;
@@ -130,15 +129,6 @@ impl Walk<'_> {
         }
     }
 
-    fn hold_row_losses(&mut self, line: usize, step: &Step, rows: &Range<u64>) {
-        let usable = rows.end.saturating_sub(rows.start).saturating_sub(step.quarantined.len() as u64);
-        let expected = if self.terms.keeps_losses && step.loss.is_some() { usable } else { 0 };
-        if step.row_losses.len() as u64 != expected || step.row_losses.contains(&0) {
-            let told = step.row_losses.len();
-            self.blame(line, FaultKind::Number, format!("has losses of {told} rows, where {expected} are kept"));
-        }
-    }
-
     fn hold_batch_hash(&mut self, line: usize, step: &Step, rows: &Range<u64>) {
         if !is_hash(&step.batch_hash) {
             self.blame(line, FaultKind::Pixels, "has a batch_hash that is no hash");
@@ -173,9 +163,6 @@ impl Walk<'_> {
             at.loss_sum += loss;
         }
         let Some(plan) = at.plan.as_ref().filter(|plan| rows.end <= plan.tickets()) else { return };
-        if terms.keeps_losses {
-            self.losses.entry(split).or_default().take_in(plan, step);
-        }
         let mut bad = step.quarantined.iter().peekable();
         let labels = terms.data.and_then(|data| data.labels.get(stage).copied());
         let mut without_class = None;
@@ -187,7 +174,7 @@ impl Walk<'_> {
             }
             self.outcomes.trained(split, &ticket);
             let (Some(labels), Some(histogram)) = (labels, at.histogram.as_mut()) else { continue };
-            let label = labels.get(ticket.record as usize).copied().flatten();
+            let label = labels.get(ticket.records.first() as usize).copied().flatten();
             match label.and_then(|label| histogram.get_mut(usize::try_from(label).ok()?)) {
                 Some(count) => *count += 1,
                 None => without_class = Some(seq),

@@ -10,7 +10,6 @@ use super::outcomes::Outcomes;
 use super::{Account, FAULTS_MAX, PLAN_RECORDS_MAX, PLANNED_RECORDS_MAX, PlanOf, Standing, Terms};
 use crate::batch_hash::BatchHash;
 use crate::plan::Plan;
-use crate::row_losses::RowLosses;
 
 /// An audit under way.
 pub(super) struct Walk<'a> {
@@ -31,9 +30,10 @@ pub(super) struct Walk<'a> {
     pub(super) epochs: Vec<Epoch>,
     pub(super) outcomes: Outcomes,
     /// By split.
-    pub(super) losses: BTreeMap<usize, RowLosses>,
+    pub(super) losses: BTreeMap<usize, Vec<u32>>,
     planned_records: u64,
-    is_planned: bool,
+    /// Whether every plan was drawn again.
+    pub(super) is_planned: bool,
     is_ended: bool,
 }
 
@@ -141,12 +141,13 @@ impl<'a> Walk<'a> {
             self.blame(line, FaultKind::Opening, what);
             self.end();
         }
-        let losses = self.losses.get(&self.stage_terms().split).map(RowLosses::by_record).unwrap_or_default();
+        let losses = self.losses.get(&self.stage_terms().split).map(Vec::as_slice).unwrap_or_default();
         let asked = |records| PlanOf { stage, records, seed, epoch, losses };
         let drawn = u32::try_from(records).ok().filter(|_| !is_too_much);
         let plan = drawn.and_then(|records| self.terms.planner.plan(&asked(records)));
+        let counted = || drawn.and_then(|records| self.terms.planner.tickets(&asked(records)));
         self.is_planned &= plan.is_some();
-        let tickets = plan.as_ref().map(Plan::tickets).or_else(|| self.terms.planner.tickets(stage, records));
+        let tickets = plan.as_ref().map(Plan::tickets).or_else(counted);
         let has_labels = self.terms.data.is_some_and(|data| data.labels.get(stage).is_some());
         let histogram = (plan.is_some() && has_labels).then(|| vec![0; self.terms.classes]);
         self.at = Some(Course {

@@ -88,7 +88,6 @@ impl Course<'_> {
                 .iter()
                 .map(|row| Quarantine { seq: row.seq, reason: row.kind.name().to_owned() })
                 .collect(),
-            row_losses: Vec::new(),
         };
         self.state.append(Line::Step(line))?;
         batch.settle(Use::Trained);
