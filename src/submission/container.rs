@@ -39,7 +39,7 @@ pub fn write(out: impl Write, mut about: About, files: &[(String, Content)]) -> 
     }
     let mut text = serde_json::to_string_pretty(&about).expect("it has only text keys");
     text.push('\n');
-    let mut tar = Builder::new(GzEncoder::new(out, Compression::default()));
+    let mut tar = Builder::new(GzEncoder::new(out, Compression::fast()));
     append(&mut tar, ABOUT, text.len() as u64, text.as_bytes())?;
     for ((name, content), member) in files.iter().zip(&about.members) {
         match content {
