@@ -35,7 +35,7 @@ lr = 0.01
 epochs = 2
 source_px = 48
 input_px = 32
-batch_size = 16
+batch_size = 8
 drop_last = true
 crop = { kind = "random_resized", min_scale = 0.35 }
 schedule = { kind = "constant" }
