@@ -75,7 +75,9 @@ impl Entry {
             fs::write(folder.join("rules.toml"), RULES).unwrap();
             let entry = Self { folder };
             let place = Place::new();
-            entry.run(&place, "train ENTRY/entry.toml --runs 3 --out ENTRY/runs --rules ENTRY/rules.toml").expect_code(0);
+            entry
+                .run(&place, "train ENTRY/entry.toml --runs 3 --out ENTRY/runs --rules ENTRY/rules.toml")
+                .expect_code(0);
             let submit = "submit SERIES --author @ada --link https://example.org/ --no-source --out ENTRY/entry.tar.gz";
             entry.run(&place, submit).expect_code(0);
             entry
@@ -148,7 +150,8 @@ impl Parts {
     /// Puts it together again, with the right lengths and hashes: whoever cheats can do that too.
     pub fn write(&self, path: &Path) {
         let mut about = self.about.clone();
-        let hash = |content: &[u8]| Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hash =
+            |content: &[u8]| Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let seal = |(name, content): &(String, Vec<u8>)| json!({"name": name, "bytes": content.len(), "sha256": hash(content)});
         about["members"] = self.files.iter().map(seal).collect();
         let mut tar = tar::Builder::new(GzEncoder::new(fs::File::create(path).unwrap(), Compression::fast()));

@@ -37,8 +37,7 @@ fn an_honest_submission_stands_with_and_without_its_data() {
     let rules: Vec<_> = findings.iter().map(|finding| finding["rule"].as_str().unwrap()).collect();
     assert_eq!(rules, ["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9"]);
     assert!(findings.iter().all(|finding| finding["verdict"] == "pass"), "{told}");
-    let report: Value =
-        serde_json::from_slice(&fs::read(Entry::get().series().join("report.json")).unwrap()).unwrap();
+    let report: Value = serde_json::from_slice(&fs::read(Entry::get().series().join("report.json")).unwrap()).unwrap();
     assert_eq!(told["accuracy_mean"], report["accuracy_mean"]);
     assert_eq!(told["accuracy_std_population"], report["accuracy_std_population"]);
 }
@@ -59,8 +58,16 @@ fn rules_that_are_broken_are_named() {
         });
     };
     refused(without_third, "", "R4 mean of enough runs fail 2 runs of at least 3");
-    refused(unaltered, "--rules fastgarden", "R2 scored on the whole set fail the score is taken at 32 px, not at 224 px");
-    refused(|parts| parts.about["explanation"]["why"] = "".into(), "", "R8 technique explained fail `why` must say more");
+    refused(
+        unaltered,
+        "--rules fastgarden",
+        "R2 scored on the whole set fail the score is taken at 32 px, not at 224 px",
+    );
+    refused(
+        |parts| parts.about["explanation"]["why"] = "".into(),
+        "",
+        "R8 technique explained fail `why` must say more",
+    );
     refused(|parts| parts.about["explanation"]["method"] = "magic".into(), "", "fail `method` must say more");
     refused(|parts| parts.about["explanation"]["data_note"] = "- -".into(), "", "R9 data explained fail `data_note`");
     refused(|parts| parts.report(|report| report["on_garden"] = true.into()), "", "the synthetic garden is not");
@@ -96,9 +103,15 @@ fn seeds_are_counted_from_one() {
 #[test]
 fn a_report_that_says_otherwise_than_the_ledgers_is_found() {
     let report = |change: fn(&mut Value), expected: &str| refused(|parts| parts.report(change), "", expected);
-    report(|report| report["accuracy_mean"] = 0.99.into(), "report.json says accuracy_mean = 0.99, the ledgers make it");
+    report(
+        |report| report["accuracy_mean"] = 0.99.into(),
+        "report.json says accuracy_mean = 0.99, the ledgers make it",
+    );
     report(|report| report["accuracy_std_population"] = 0.0001.into(), "accuracy_std_population = 0.0001");
-    report(|report| report["runs"][1]["accuracy"] = 0.99.into(), "seed-2/ledger.jsonl: report.json has another accuracy");
+    report(
+        |report| report["runs"][1]["accuracy"] = 0.99.into(),
+        "seed-2/ledger.jsonl: report.json has another accuracy",
+    );
     report(|report| report["runs"][1]["steps"] = 1.into(), "report.json counts 1 steps");
     report(|report| report["runs"][0]["batch_hash"] = "00".into(), "another batch_hash");
     report(|report| report["runs"][0]["weights_sha256"] = "00".into(), "another weights_sha256");

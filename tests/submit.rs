@@ -38,7 +38,8 @@ fn the_same_series_makes_the_same_file_and_says_where_it_is() {
     let parts = Parts::read(&place.path(&name));
     assert_eq!(parts.about["author"], "@ada");
     let names: Vec<&str> = parts.files.iter().map(|(name, _)| name.as_str()).collect();
-    let of_run = |seed| ["ledger.jsonl", "attempts.jsonl", "environment.jsonl"].map(|file| format!("seed-{seed}/{file}"));
+    let of_run =
+        |seed| ["ledger.jsonl", "attempts.jsonl", "environment.jsonl"].map(|file| format!("seed-{seed}/{file}"));
     let of_runs: Vec<String> = (1..=3).flat_map(of_run).collect();
     assert_eq!(names[..3], ["recipe.toml", "rules.toml", "report.json"]);
     assert_eq!(names[3..], of_runs);
@@ -50,19 +51,29 @@ fn what_does_not_stand_is_not_written_and_every_reason_is_told() {
     entry.copy_to(&place, false);
     fs::write(place.path("why.toml"), "method = \"magic\"\nbased_on = []\nwhy = \"\"\ndata_note = \"none\"\n").unwrap();
     let ended = submit(&place, "--no-source --explanation why.toml --out no.tar.gz").expect_code(4);
-    for expected in ["`method`, `why`, `based_on` must say more", "`data_note` must say more", "why = \"Why this should"] {
+    for expected in
+        ["`method`, `why`, `based_on` must say more", "`data_note` must say more", "why = \"Why this should"]
+    {
         let told = words_of(&ended.stdout);
         assert!(told.contains(expected), "{expected}: {told}");
     }
     assert!(ended.stderr.contains("rules R8, R9 are not kept"), "{}", ended.stderr);
-    assert!(fs::read_dir(place.path("")).unwrap().all(|file| !file.unwrap().path().display().to_string().contains("no.tar")));
+    assert!(
+        fs::read_dir(place.path("")).unwrap().all(|file| !file
+            .unwrap()
+            .path()
+            .display()
+            .to_string()
+            .contains("no.tar"))
+    );
     // A better one is taken in place of the recipe's.
     let better = "method = \"Crops of many sizes\"\nbased_on = [\"fastai's own crops\"]\nwhy = \"They show more each epoch\"\n\
                   data_note = \"TFRecords read directly, always\"\n";
     fs::write(place.path("why.toml"), better).unwrap();
     let told = submit(&place, "--no-source --explanation why.toml --out yes.tar.gz").expect_code(0).stdout;
     assert!(told.contains("TFRecords read directly, always"), "{told}");
-    for (words, code) in [("submit nowhere", 2), ("submit series --out nowhere/x", 2), ("submit series --source .", 2)] {
+    for (words, code) in [("submit nowhere", 2), ("submit series --out nowhere/x", 2), ("submit series --source .", 2)]
+    {
         place.run(words).expect_code(code);
     }
     let told = place.run("submit series --author a/b").stderr;
@@ -142,7 +153,10 @@ fn parents_ledgers_go_with_the_run_and_into_its_submission() {
         let told = words_of(&place.run("verify altered.tar.gz").expect_code(4).stdout);
         assert!(told.contains(expected), "{expected}: {told}");
     };
-    altered(&|parts| parts.files.retain(|(name, _)| !name.starts_with("seed-2/parents/")), "the ledger of a parent of seed 2");
+    altered(
+        &|parts| parts.files.retain(|(name, _)| !name.starts_with("seed-2/parents/")),
+        "the ledger of a parent of seed 2",
+    );
     let other = |parts: &mut Parts| {
         let second = parts.file("seed-2/parents/1/ledger.jsonl").clone();
         *parts.file("seed-1/parents/1/ledger.jsonl") = second;
@@ -207,14 +221,19 @@ fn another_program_is_built_from_the_source_only_when_that_is_agreed_to() {
     // A program of the same name that does what ours does: it starts ours, whose path is in the patch alone.
     let source = place.path("source");
     fs::create_dir_all(source.join("src")).unwrap();
-    fs::write(source.join("Cargo.toml"), "[package]\nname = \"fastgarden-actors\"\nedition = \"2024\"\n[workspace]\n").unwrap();
+    fs::write(source.join("Cargo.toml"), "[package]\nname = \"fastgarden-actors\"\nedition = \"2024\"\n[workspace]\n")
+        .unwrap();
     fs::write(source.join("src/main.rs"), "fn main() {}\n").unwrap();
     let git = |words: &[&str]| {
         let identity = ["-c", "user.name=a", "-c", "user.email=a@b"];
-        let status = std::process::Command::new("git").current_dir(&source).args(identity).args(words).status().unwrap();
+        let status =
+            std::process::Command::new("git").current_dir(&source).args(identity).args(words).status().unwrap();
         assert!(status.success(), "git {words:?}");
     };
-    let lock = std::process::Command::new(env!("CARGO")).current_dir(&source).args(["generate-lockfile", "--offline"]).status();
+    let lock = std::process::Command::new(env!("CARGO"))
+        .current_dir(&source)
+        .args(["generate-lockfile", "--offline"])
+        .status();
     assert!(lock.unwrap().success());
     git(&["init", "--quiet"]);
     git(&["add", "--all"]);
@@ -234,9 +253,12 @@ fn another_program_is_built_from_the_source_only_when_that_is_agreed_to() {
     let words = format!("{words} --yes").replace("ENTRY", &entry.path("").display().to_string());
     let mut command = place.command(&words);
     // Where Rust's tools lie, which a home of its own hides.
-    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo"))).unwrap();
+    let home =
+        std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo"))).unwrap();
     command.env("LIBTORCH", "/nowhere").env("CARGO_HOME", home);
-    if let Ok(home) = std::env::var("RUSTUP_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.rustup"))) {
+    if let Ok(home) =
+        std::env::var("RUSTUP_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.rustup")))
+    {
         command.env("RUSTUP_HOME", home);
     }
     let output = command.output().unwrap();
@@ -249,13 +271,19 @@ fn another_program_is_built_from_the_source_only_when_that_is_agreed_to() {
 #[test]
 fn a_sweep_compares_its_points_and_goes_on_where_it_stopped() {
     let (entry, place) = (Entry::get(), Place::new());
-    let words = "sweep ENTRY/entry.toml --set stage.0.epochs=1 --rules none --format json --grid optimizer.lr=0.01,0.02";
+    let words =
+        "sweep ENTRY/entry.toml --set stage.0.epochs=1 --rules none --format json --grid optimizer.lr=0.01,0.02";
     let ended = entry.run(&place, words);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains("evaluation.on=holdout:1000"), "tuning on the scored set is warned of: {}", ended.stderr);
+    assert!(
+        ended.stderr.contains("evaluation.on=holdout:1000"),
+        "tuning on the scored set is warned of: {}",
+        ended.stderr
+    );
     let told = ended.json();
     assert_eq!((&told["keys"][0], told["points"].as_array().unwrap().len()), (&"optimizer.lr".into(), 2));
-    let ledger = |point: &Value| fs::read(place.path(point["series"].as_str().unwrap()).join("seed-1/ledger.jsonl")).unwrap();
+    let ledger =
+        |point: &Value| fs::read(place.path(point["series"].as_str().unwrap()).join("seed-1/ledger.jsonl")).unwrap();
     assert_ne!(ledger(&told["points"][0]), ledger(&told["points"][1]));
     assert!(told["points"][0]["report"]["accuracy_mean"].is_f64());
     // A larger grid keeps what is there.

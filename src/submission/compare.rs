@@ -72,7 +72,8 @@ fn first_difference(one: &Parts<'_>, other: &Parts<'_>, is_comparable: bool) -> 
         return Some("it was trained again on other data".to_owned());
     }
     for (there, here) in one.steps.iter().zip(&other.steps) {
-        let place = format!("step {} of epoch {}, tickets {} to {}", there.step, there.epoch, there.seq_from, there.seq_to);
+        let place =
+            format!("step {} of epoch {}, tickets {} to {}", there.step, there.epoch, there.seq_from, there.seq_to);
         let is_same_batch = (there.epoch, there.seq_from, there.seq_to) == (here.epoch, here.seq_from, here.seq_to);
         if !is_same_batch {
             return Some(format!("{place}: other tickets than in training again"));
@@ -149,7 +150,14 @@ mod tests {
         let opening = Opening { decoder_fingerprint: decoder.to_owned(), ..Opening::default() };
         let steps = hashes.iter().zip(0..).map(|(hash, step)| {
             let (seq_from, seq_to) = (8 * step, 8 * step + 8);
-            Line::Step(Step { epoch: 1, step: step + 1, seq_from, seq_to, batch_hash: (*hash).to_owned(), ..Step::default() })
+            Line::Step(Step {
+                epoch: 1,
+                step: step + 1,
+                seq_from,
+                seq_to,
+                batch_hash: (*hash).to_owned(),
+                ..Step::default()
+            })
         });
         let end = Line::Epoch(Epoch { epoch: 1, accuracy: Some(0.5), ..Epoch::default() });
         [Line::Opening(opening)].into_iter().chain(steps).chain([end]).collect()
@@ -170,7 +178,9 @@ mod tests {
 
     #[test]
     fn accuracies_pass_within_what_runs_and_set_vary_by() {
-        let test = |submitted: &[f64], pairs: &[(f64, f64)]| AccuracyTest::of(submitted, pairs, 3_712).expect("there are some");
+        let test = |submitted: &[f64], pairs: &[(f64, f64)]| {
+            AccuracyTest::of(submitted, pairs, 3_712).expect("there are some")
+        };
         // Runs that agree by chance: the deviation of the set, 0.63 %, with the normal 2.58 and √2.
         let close = test(&[0.8240, 0.8241, 0.8240], &[(0.8240, 0.8100)]);
         assert!(close.passes && (close.allowed - 0.0228).abs() < 1e-4, "{close:?}");

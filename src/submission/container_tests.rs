@@ -175,7 +175,8 @@ fn a_bomb_is_refused_by_what_it_says_and_by_what_it_is() {
     let members = [("submission.json", PLAIN, listed.len() as u64, &listed[..]), ("recipe.toml", PLAIN, 4, b"more")];
     assert!(refusal(&gzipped(&tar(&members))).0.contains("recipe.toml has 4 bytes, not 3"));
     // A link under a member's name.
-    let members = [("submission.json", PLAIN, listed.len() as u64, &listed[..]), ("recipe.toml", EntryType::Link, 3, b"abc")];
+    let members =
+        [("submission.json", PLAIN, listed.len() as u64, &listed[..]), ("recipe.toml", EntryType::Link, 3, b"abc")];
     assert!(refusal(&gzipped(&tar(&members))).0.contains("where the plain file recipe.toml is expected"));
 }
 

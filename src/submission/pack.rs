@@ -163,5 +163,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn unreadable(path: &Path, error: std::io::Error) -> Failure {
     let cause = anyhow::Error::new(error).context(format!("cannot read {}", path.display()));
-    Failure::Usage(Complaint::new(cause).way_out("name the folder of a whole series, such as runs/seedling-20261123-191203"))
+    Failure::Usage(
+        Complaint::new(cause).way_out("name the folder of a whole series, such as runs/seedling-20261123-191203"),
+    )
 }

@@ -131,7 +131,8 @@ fn is_done(args: &SweepArgs, point: &Point, sweep: &Path) -> Result<bool, Failur
 fn with_command(failure: Failure, args: &SweepArgs) -> Failure {
     match failure {
         Failure::Interrupted { signal, .. } => {
-            let resume_command = Some(format!("fastgarden-actors sweep {} … (the same command once more)", args.recipe));
+            let resume_command =
+                Some(format!("fastgarden-actors sweep {} … (the same command once more)", args.recipe));
             Failure::Interrupted { signal, resume_command }
         }
         other => other,

@@ -35,7 +35,9 @@ pub fn of_parent(run: &Path, position: &LedgerPosition) -> io::Result<Vec<Ancest
     for number in 1..GENERATIONS_MAX {
         let folder = run.join(PARENTS_FOLDER).join(number.to_string());
         let file = |name| fs::read(folder.join(name));
-        let (Ok(ledger), Ok(recipe), Ok(rules)) = (file(LEDGER_FILE), file(RECIPE_FILE), file(RULES_FILE)) else { break };
+        let (Ok(ledger), Ok(recipe), Ok(rules)) = (file(LEDGER_FILE), file(RECIPE_FILE), file(RULES_FILE)) else {
+            break;
+        };
         found.push(Ancestor { ledger, recipe, rules });
     }
     Ok(found)

@@ -122,7 +122,9 @@ fn reported_before(series: &Series) -> Result<Option<Report>, Failure> {
 
 fn unreadable(path: &Path, error: anyhow::Error) -> Failure {
     let cause = error.context(format!("cannot read what {} says of this series' runs", path.display()));
-    Failure::Usage(Complaint::new(cause).way_out("put the report back as it was, or start a new series without --resume"))
+    Failure::Usage(
+        Complaint::new(cause).way_out("put the report back as it was, or start a new series without --resume"),
+    )
 }
 
 /// Every run that was started and is not among `runs`.
@@ -135,7 +137,8 @@ fn unfinished(
     let mut started = started_runs(series.folder()).map_err(|error| unreadable(series.folder(), error.into()))?;
     started.retain(|seed, _| !runs.iter().any(|run| run.seed == *seed));
     let tell = |(seed, folder): (u64, std::path::PathBuf)| {
-        let attempts: Vec<_> = trainer::attempts_in(&folder.join(ATTEMPTS_FILE)).into_iter().map(attempt_report).collect();
+        let attempts: Vec<_> =
+            trainer::attempts_in(&folder.join(ATTEMPTS_FILE)).into_iter().map(attempt_report).collect();
         let then = before.and_then(|report| report.unfinished.iter().find(|run| run.seed == seed));
         let why = match failed {
             Some((of, why)) if of == seed => Some(why.to_owned()),

@@ -166,7 +166,9 @@ impl Rerun {
                 (Some(difference), _) => difference.clone(),
                 (None, true) => format!("the hashes of all {batches} batches agree"),
                 (None, false) => {
-                    format!("the tickets of all {batches} batches agree; another decoder made them, so hashes were not compared")
+                    format!(
+                        "the tickets of all {batches} batches agree; another decoder made them, so hashes were not compared"
+                    )
                 }
             };
             let weights = match has_equal_weights {
