@@ -89,7 +89,7 @@ fn a_run_that_was_killed_stays_visible_until_it_is_finished() {
     );
     let mut child = place.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let second = || only_folder(&place.path("runs")).map(|series| series.join("seed-2/checkpoints"));
-    while !second().and_then(|folder| only_folder(&folder)).is_some_and(|newest| newest.extension().is_none()) {
+    while second().and_then(|folder| only_folder(&folder)).is_none_or(|newest| newest.extension().is_some()) {
         assert!(child.try_wait().unwrap().is_none(), "the training ended before its second run");
         std::thread::yield_now();
     }
