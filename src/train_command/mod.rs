@@ -80,7 +80,8 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
 /// Makes a run's folder: from here on it counts as started. Beside it go its parents' ledgers and where it is trained.
 fn begin(prepared: &Prepared, environment: &Environment, seed: u64, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    if let Some(parent) = prepared.parents.of(seed) {
+    let parent = prepared.parents.of(seed).filter(|_| !lineage::is_settled(folder));
+    if let Some(parent) = parent {
         lineage::keep(&parent.ancestors, folder)?;
     }
     environment.note(folder)
