@@ -30,6 +30,15 @@ pub fn write(
     Ok(report)
 }
 
+/// Whether the report tells of a run already.
+pub fn is_told(series: &Series, seed: u64) -> Result<bool, Failure> {
+    let seeds = |report: &Report| {
+        let unfinished = report.unfinished.iter().map(|run| run.seed);
+        report.runs.iter().map(|run| run.seed).chain(unfinished).any(|told| told == seed)
+    };
+    Ok(reported_before(series)?.as_ref().is_some_and(seeds))
+}
+
 /// A run that was started stays a part of its series: one whose folder is gone can be neither left out nor made again.
 pub fn refuse_vanished(series: &Series) -> Result<(), Failure> {
     let Some(before) = reported_before(series)? else { return Ok(()) };
