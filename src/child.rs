@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::{DataChoice, PoolArgs};
 use crate::exit::{Complaint, Failure, OrFail as _, Signal};
+use crate::run_spec::quoted;
 
 /// One `train`.
 #[derive(Clone, Debug)]
@@ -93,6 +94,20 @@ impl Patience {
 
 fn lock(state: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was typed, to be typed again.
+pub fn this_command() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    [env!("CARGO_PKG_NAME").to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// An interruption with the command that goes on where it came: the same once more.
+pub fn with_this_command(failure: Failure) -> Failure {
+    match failure {
+        Failure::Interrupted { signal, .. } => Failure::Interrupted { signal, resume_command: Some(this_command()) },
+        other => other,
+    }
 }
 
 /// The program that runs.

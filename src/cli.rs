@@ -16,7 +16,7 @@ use fastgarden_data::limits::POOL_WORKERS_MAX;
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::bench::{BenchArgs, CacheChoice, ResampleChoice};
-pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, DataVerifyArgs};
+pub use self::data::{DataCommand, DataVerifyArgs, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs};
 pub use self::lr_find::LrFindArgs;
 pub use self::submit::SubmitArgs;
 pub use self::sweep::SweepArgs;

@@ -4,7 +4,10 @@
 mod bench;
 mod common;
 mod data_commands;
+mod entry;
 mod lr_find;
 mod referee;
 mod stages;
+mod submission;
+mod submit;
 mod train;

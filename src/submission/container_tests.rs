@@ -111,12 +111,16 @@ fn what_was_written_is_read_back_and_the_same_content_makes_the_same_bytes() {
 #[test]
 fn no_byte_can_be_changed_and_none_cut_off_or_added() {
     let whole = written();
+    let (_folder, path) = file(&whole);
+    let (sound, _) = read(&path, |_, _| Ok(())).expect("sound");
     // The header's time, flags and system say nothing of the content.
     for place in (10..whole.len()).step_by(7) {
         let mut changed = whole.clone();
         changed[place] ^= 0x10;
         let (_folder, path) = file(&changed);
-        assert!(read(&path, |_, _| Ok(())).is_err(), "byte {place} was changed");
+        // A few bits behind the end of the compressed stream mean nothing.
+        let is_noticed = read(&path, |_, _| Ok(())).map_or(true, |(about, _)| about == sound);
+        assert!(is_noticed, "byte {place} was changed");
     }
     for length in [0, 5, whole.len() / 2, whole.len() - 1] {
         refusal(&whole[..length]);
@@ -175,7 +179,8 @@ fn a_bomb_is_refused_by_what_it_says_and_by_what_it_is() {
     let members = [("submission.json", PLAIN, listed.len() as u64, &listed[..]), ("recipe.toml", PLAIN, 4, b"more")];
     assert!(refusal(&gzipped(&tar(&members))).0.contains("recipe.toml has 4 bytes, not 3"));
     // A link under a member's name.
-    let members = [("submission.json", PLAIN, listed.len() as u64, &listed[..]), ("recipe.toml", EntryType::Link, 3, b"abc")];
+    let members =
+        [("submission.json", PLAIN, listed.len() as u64, &listed[..]), ("recipe.toml", EntryType::Link, 3, b"abc")];
     assert!(refusal(&gzipped(&tar(&members))).0.contains("where the plain file recipe.toml is expected"));
 }
 

@@ -9,7 +9,7 @@ use fastgarden_proto::ledger::line::Line;
 use serde_json::{Value, json};
 
 use super::build;
-use crate::child::{Patience, Seeds, Training, this_program};
+use crate::child::{Patience, Seeds, Training, this_program, with_this_command};
 use crate::cli::VerifyArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
@@ -45,7 +45,9 @@ pub(super) fn rerun(args: &VerifyArgs, submission: &Submission) -> Result<Rerun,
     let patience = Patience::begin()?;
     let again = Again { args, submission, place: &place, program: &program, patience: &patience };
     for run in runs {
-        let series = again.train(run)?;
+        let trained = again.train(run);
+        // A temporary folder is gone with this process.
+        let series = if args.out.is_some() { trained.map_err(with_this_command) } else { trained }?;
         let lines = ledger::read(&series.join(run_name(run.seed)).join(LEDGER_FILE)).or_run()?;
         let submitted = lines_of(&run.ledger)?;
         comparisons.extend(compare(run.seed, &submitted, &lines));
@@ -166,7 +168,9 @@ impl Rerun {
                 (Some(difference), _) => difference.clone(),
                 (None, true) => format!("the hashes of all {batches} batches agree"),
                 (None, false) => {
-                    format!("the tickets of all {batches} batches agree; another decoder made them, so hashes were not compared")
+                    format!(
+                        "the tickets of all {batches} batches agree; another decoder made them, so hashes were not compared"
+                    )
                 }
             };
             let weights = match has_equal_weights {
