@@ -6,6 +6,7 @@
 pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
+pub mod device_memory;
 pub mod layout;
 pub mod loss;
 pub mod lr_range;
