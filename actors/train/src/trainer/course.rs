@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use fastgarden_data::batch::Batch;
 use fastgarden_data::pipeline::{Batches, Pipeline, Taken};
-use fastgarden_data::plan::Plan;
+use fastgarden_data::plan::{Occasion, Plan};
 use fastgarden_proto::ledger::Epoch;
 use fastgarden_proto::ledger::line::Line;
 
@@ -82,7 +82,8 @@ impl Course<'_> {
     fn epoch(&mut self) -> Result<Flow, TrainError> {
         let begun = Instant::now();
         let stage = self.stage().clone();
-        let plan = Arc::new(stage.plan(self.spec.seed, self.state.progress.cursor.epoch, self.spec.cap));
+        let epoch = self.state.progress.cursor.epoch;
+        let plan = Arc::new(stage.plan(&Occasion { seed: self.spec.seed, epoch, cap: self.spec.cap, losses: &[] }));
         if self.state.progress.cursor.next == Next::Train {
             if self.train(&stage, &plan)? == Flow::Stop {
                 return Ok(Flow::Stop);
@@ -146,7 +147,8 @@ impl Course<'_> {
         transforms: &BatchTransforms,
         batches: &mut Batches<'_>,
     ) -> Result<Flow, TrainError> {
-        let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
+        let cursor = &self.state.progress.cursor;
+        let steps_of_stage = stage.steps(cursor.epoch - cursor.epoch_of_stage, self.spec.cap);
         loop {
             if batches.batches_left() > 0 {
                 self.clock.refuse_overtime(self.state.progress.cursor.step)?;
@@ -251,7 +253,7 @@ impl Course<'_> {
             quarantined: record.quarantined,
             dropped_last,
             plan_hash: plan.hash(),
-            class_histogram: tally.class_histogram,
+            class_histogram: record.class_histogram.clone(),
             evaluated: judged.examples,
             evaluation_quarantined: judged.quarantined,
             train_loss: record.train_loss,
@@ -307,8 +309,13 @@ impl Course<'_> {
 
     fn result(&self) -> RunResult {
         let progress = &self.state.progress;
-        let planned: u64 =
-            self.spec.stages.iter().map(|stage| stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs)).sum();
+        let mut first_epoch = self.spec.opening.parent.as_ref().map_or(0, |parent| parent.epochs) + 1;
+        let steps_of = |stage: &StageSpec| {
+            let steps = stage.steps(first_epoch, self.spec.cap);
+            first_epoch += stage.epochs;
+            steps
+        };
+        let planned: u64 = self.spec.stages.iter().map(steps_of).sum();
         RunResult {
             epochs: progress.epochs.clone(),
             steps: progress.cursor.step,
@@ -344,5 +351,6 @@ fn record(
         quarantined: tally.quarantined,
         dropped_last,
         skipped_steps: tally.skipped,
+        class_histogram: tally.class_histogram.clone(),
     }
 }

@@ -84,6 +84,9 @@ pub struct EpochRecord {
     /// Steps that were not made: a float16 overflow, or a batch with fewer than two usable rows.
     #[serde(default)]
     pub skipped_steps: u64,
+    /// Trained tickets of each class.
+    #[serde(default)]
+    pub class_histogram: Vec<u64>,
 }
 
 /// How a run ended.

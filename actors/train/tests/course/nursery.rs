@@ -13,7 +13,7 @@ use fastgarden_data::index::Index;
 use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::BoundSampler;
 use fastgarden_data::shard_writer::ShardWriter;
 use fastgarden_data::ticket::{Crop, Transform};
 use fastgarden_data::{garden, ledger};
@@ -177,7 +177,7 @@ impl Nursery {
             train: split.clone(),
             batch_rows: BATCH_ROWS,
             drop_last: true,
-            sampler: Sampler::Shuffled,
+            sampler: BoundSampler::shuffled(split.index.len()),
             views: vec![view],
             batch: BatchSpec {
                 augment: BatchAugment::Standard,
@@ -208,6 +208,7 @@ impl Nursery {
             optimizer: OptimizerSpec::Ranger(RAdamOptions::default(), LookaheadOptions::default()),
             clip_norm: None,
             evaluation: Some(EvaluationSpec {
+                sampler: BoundSampler::sequential(split.index.len()),
                 split,
                 view: Transform { size, crop: Crop::Resize, flip: false, distort: false, jitter: false },
                 normalize: Normalize::ImageNet,
