@@ -14,7 +14,7 @@ use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
 use fastgarden_train::batch_augment::BatchSpec;
-use fastgarden_train::loss::{CrossEntropy, Objective};
+use fastgarden_train::loss::{CrossEntropy, Objective, Together};
 use fastgarden_train::precision::Precision;
 use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
@@ -22,7 +22,7 @@ use tch::Device;
 use super::parent::Parents;
 use crate::data_set::{self, Identified};
 use crate::exit::Failure;
-use crate::recipe::{self, OptimizerState, Recipe, StagePrecision};
+use crate::recipe::{self, Metric, OptimizerState, Recipe, StagePrecision};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
@@ -374,5 +374,9 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
 }
 
 fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
-    Arc::new(CrossEntropy { label_smoothing: recipe.label_smoothing })
+    let cross_entropy = CrossEntropy { label_smoothing: recipe.loss.label_smoothing };
+    match recipe.loss.metric {
+        Some(Metric { loss, weight }) => Arc::new(Together { cross_entropy, metric: loss, weight }),
+        None => Arc::new(cross_entropy),
+    }
 }

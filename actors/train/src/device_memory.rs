@@ -59,7 +59,7 @@ fn with_device<T>(
 pub fn total_bytes(device: Device) -> Option<u64> {
     let Device::Cuda(index) = device else { return None };
     let nvml = open()?;
-    with_device(index, &nvml, NvmlDevice::memory_info).map(|memory| memory.total)
+    with_device(index, &nvml, |device| device.memory_info()).map(|memory| memory.total)
 }
 
 fn open() -> Option<Nvml> {

@@ -14,6 +14,7 @@ pub mod metric;
 pub mod net;
 pub mod optimizer;
 pub mod precision;
+pub mod rehearsal;
 pub mod schedule;
 pub mod state;
 #[cfg(test)]

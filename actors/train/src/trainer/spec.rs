@@ -203,6 +203,20 @@ impl TrainSpec {
     }
 }
 
+impl TrainSpec {
+    /// Whether two stages draw from the same records.
+    pub(super) fn trains_on_the_same(&self, one: usize, other: usize) -> bool {
+        let [one, other] = [one, other].map(|stage| &self.stages[stage].train.index);
+        Arc::ptr_eq(one, other) || one.fingerprint() == other.fingerprint()
+    }
+
+    /// Whether a plan of this stage, or of one after it on the same records, goes by what records' losses are.
+    pub(super) fn keeps_losses(&self, stage: usize) -> bool {
+        let mut alike = (stage..self.stages.len()).take_while(|&later| self.trains_on_the_same(stage, later));
+        alike.any(|later| self.stages[later].sampler.needs_losses())
+    }
+}
+
 impl StageSpec {
     /// The plan of an epoch.
     pub fn plan(&self, occasion: &Occasion<'_>) -> Plan {
