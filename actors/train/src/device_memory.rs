@@ -21,6 +21,47 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Which GPUs CUDA shows to a process, and in which order.
 const VISIBLE_DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 
+/// Whether a limit is kept by CUDA's allocator itself, rather than by watching.
+pub const CAN_CAP: bool = cfg!(feature = "cuda-memory-cap");
+
+/// Limits what this process's tensors may take of a GPU, before it holds any there. Nothing on a CPU, or where
+/// [`CAN_CAP`] is false.
+///
+/// # Errors
+/// In words, when the limit can't be set.
+pub fn cap(device: Device, bytes: u64) -> Result<(), String> {
+    match device {
+        Device::Cuda(index) if CAN_CAP => {
+            let total = total_bytes(device).ok_or("nobody tells how much memory the device has")?;
+            // A share of all there is does not limit anything.
+            cap_share(index, (bytes as f64 / total as f64).min(1.0))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(feature = "cuda-memory-cap")]
+fn cap_share(index: usize, share: f64) -> Result<(), String> {
+    use std::ffi::{CStr, c_char, c_int};
+    unsafe extern "C" {
+        fn fastgarden_cap_memory(device: c_int, share: f64, what: *mut c_char, length: usize) -> bool;
+    }
+    let mut what: [c_char; 512] = [0; 512];
+    let device = c_int::try_from(index).map_err(|error| error.to_string())?;
+    // SAFETY: it writes at most `length` bytes, a final 0 among them, and throws nothing.
+    if unsafe { fastgarden_cap_memory(device, share, what.as_mut_ptr(), what.len()) } {
+        return Ok(());
+    }
+    // SAFETY: the array was zeroed, and its last byte is never written but with 0.
+    let what = unsafe { CStr::from_ptr(what.as_ptr()) };
+    Err(what.to_string_lossy().lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(not(feature = "cuda-memory-cap"))]
+fn cap_share(_: usize, _: f64) -> Result<(), String> {
+    Ok(())
+}
+
 /// A GPU as the management library calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Name {
@@ -94,7 +135,7 @@ impl MemoryWatch {
     }
 
     /// Looks by this function, at once and then now and then; it ends by itself when there is no answer.
-    fn over(mut look: impl FnMut() -> Option<u64> + Send + 'static) -> Option<Self> {
+    pub(crate) fn over(mut look: impl FnMut() -> Option<u64> + Send + 'static) -> Option<Self> {
         let peak_bytes = Arc::new(AtomicU64::new(look()?));
         let (stop, stopped) = bounded(0);
         let shared = Arc::clone(&peak_bytes);

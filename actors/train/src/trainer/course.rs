@@ -13,6 +13,7 @@ use fastgarden_proto::ledger::line::Line;
 
 use super::clock::Clock;
 use super::evaluate::evaluate;
+use super::memory::Memory;
 use super::pending::Pending;
 use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 use super::spec::{EmaSpec, StageSpec, TrainSpec};
@@ -42,6 +43,7 @@ pub(super) struct Course<'a> {
     pub(super) pending: Vec<Pending>,
     committed_at: Instant,
     clock: Clock,
+    memory: Memory,
 }
 
 /// Trains from wherever the run stands to its end, or to a command to stop.
@@ -51,11 +53,13 @@ pub fn run(
     commands: &Receiver<Command>,
     events: &Sender<Event>,
 ) -> Result<RunEnd, TrainError> {
+    let mut memory = Memory::start(spec.device, spec.device_bytes_max)?;
     let (state, discarded) = RunState::open(spec)?;
+    memory.go_on_from(state.progress.peak_device_bytes);
     pipeline.remember_bad_records(state.progress.bad_records.iter().copied());
     let clock = Clock::start(state.progress.seconds, spec.seconds_max);
     let (pending, committed_at) = (Vec::new(), Instant::now());
-    let mut course = Course { spec, pipeline, commands, events, state, pending, committed_at, clock };
+    let mut course = Course { spec, pipeline, commands, events, state, pending, committed_at, clock, memory };
     if let Some(discarded) = discarded {
         course.tell(Event::Resumed { step: course.state.progress.cursor.step, discarded });
     }
@@ -133,7 +137,7 @@ impl Course<'_> {
         if let Err(earlier) = self.catch_up() {
             return earlier;
         }
-        if matches!(error, TrainError::Pipeline(_) | TrainError::OutOfTime { .. }) {
+        if matches!(error, TrainError::Pipeline(_) | TrainError::OutOfTime { .. } | TrainError::OutOfDeviceMemory { .. }) {
             let saved = self.commit().and_then(|()| self.state.end_attempt(false));
             if let Err(second) = saved {
                 tracing::error!(%second, "what was trained could not be saved either");
@@ -152,7 +156,9 @@ impl Course<'_> {
         let steps_of_stage = stage.steps(cursor.epoch - cursor.epoch_of_stage, self.spec.cap);
         loop {
             if batches.batches_left() > 0 {
-                self.clock.refuse_overtime(self.state.progress.cursor.step)?;
+                let step = self.state.progress.cursor.step;
+                self.clock.refuse_overtime(step)?;
+                self.memory.refuse_excess(step)?;
             }
             let batch = match batches.next_unless(self.commands) {
                 Taken::Command(Command::Stop) => return self.catch_up().map(|()| Flow::Stop),
@@ -321,6 +327,7 @@ impl Course<'_> {
         self.catch_up()?;
         self.state.progress.bad_records = self.pipeline.bad_records();
         self.state.progress.seconds = self.clock.seconds();
+        self.state.progress.peak_device_bytes = self.memory.peak_bytes();
         self.state.commit(self.spec.checkpoint.keep)?;
         self.committed_at = Instant::now();
         Ok(())
@@ -344,6 +351,7 @@ impl Course<'_> {
             attempts: self.state.attempts(),
             cut_short: progress.cursor.step < planned,
             seconds: progress.seconds,
+            peak_device_bytes: self.memory.peak_bytes(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod course;
 mod evaluate;
 mod find_lr;
+mod memory;
 mod pending;
 mod progress;
 mod record_losses;

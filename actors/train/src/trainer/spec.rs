@@ -178,6 +178,8 @@ pub struct TrainSpec {
     pub max_steps: Option<u64>,
     /// Most seconds of the run, over all attempts: at the first batch beyond them it is saved and fails.
     pub seconds_max: Option<u64>,
+    /// Most bytes that it may take of a GPU, CUDA's own share included: beyond them it is saved and fails.
+    pub device_bytes_max: Option<u64>,
     /// libtorch's threads on the CPU.
     pub cpu_threads: i32,
     /// When to write checkpoints.

@@ -115,6 +115,9 @@ pub struct Progress {
     /// Seconds of all attempts up to here; what a killed one did after its last checkpoint is not among them.
     #[serde(default)]
     pub seconds: f64,
+    /// The most that an attempt took of its device, where it was measured.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
     /// Distinct bad records so far: (data set, record).
     pub bad_records: Vec<(u64, u32)>,
 }
@@ -207,6 +210,7 @@ impl RunState {
             ledger: ledger.position().clone(),
             quarantine_bytes: 0,
             seconds: 0.0,
+            peak_device_bytes: None,
             bad_records: Vec::new(),
         };
         let state = Self {
