@@ -195,6 +195,7 @@ impl Prepared {
             seed,
             cap,
             max_steps: spec.max_steps,
+            device_bytes_max: spec.device_memory_limit,
             seconds_max: spec.rules.max_seconds,
             cpu_threads: self.cpu_threads(),
             checkpoint: CheckpointSpec {
@@ -347,12 +348,7 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, rec
         drop_last: stage.drop_last,
         sampler: transforms::sampler(stage.sampler),
         views: vec![transforms::stage_view(stage)],
-        batch: BatchSpec {
-            augment: stage.batch_augment,
-            normalize: recipe.data.normalize,
-            erase: stage.erase,
-            mix: stage.mix,
-        },
+        batch: batch_spec(stage, recipe),
         lr: stage.lr.unwrap_or(recipe.optimizer.lr),
         schedule: stage.schedule,
         precision,
@@ -373,7 +369,18 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
     }
 }
 
-fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
+/// What is done to the batches of a stage on the device.
+pub fn batch_spec(stage: &recipe::Stage, recipe: &Recipe) -> BatchSpec {
+    BatchSpec {
+        augment: stage.batch_augment,
+        normalize: recipe.data.normalize,
+        erase: stage.erase,
+        mix: stage.mix,
+    }
+}
+
+/// What a recipe minimises.
+pub fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
     let cross_entropy = CrossEntropy { label_smoothing: recipe.loss.label_smoothing };
     match recipe.loss.metric {
         Some(Metric { loss, weight }) => Arc::new(Together { cross_entropy, metric: loss, weight }),

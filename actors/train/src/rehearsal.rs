@@ -34,7 +34,7 @@ pub const ROWS: [usize; 2] = [2, 4];
 pub const CONTEXT_BYTES: u64 = 512 << 20;
 
 /// A stage, as far as memory goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StageSpec {
     /// Size of each view.
     pub views: Vec<Size>,
