@@ -4,6 +4,7 @@
 mod bench;
 mod data;
 mod lr_find;
+mod memory;
 mod submit;
 mod sweep;
 mod verify;
@@ -18,6 +19,7 @@ use fastgarden_train::device::DeviceRequest;
 pub use self::bench::{BenchArgs, CacheChoice, ResampleChoice};
 pub use self::data::{DataCommand, DataVerifyArgs, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs};
 pub use self::lr_find::LrFindArgs;
+pub use self::memory::RehearseArgs;
 pub use self::submit::SubmitArgs;
 pub use self::sweep::SweepArgs;
 pub use self::verify::VerifyArgs;
@@ -77,6 +79,9 @@ pub enum Command {
     /// List, print and check recipes
     #[command(subcommand)]
     Recipes(RecipesCommand),
+    /// Tell what the steps of a recipe take of memory, for `train` and `recipes check --memory`
+    #[command(hide = true)]
+    RehearseMemory(RehearseArgs),
 }
 
 /// Output of inspecting commands.
@@ -192,6 +197,9 @@ pub struct TrainArgs {
     /// Go on with the newest series of this recipe under --out
     #[arg(long)]
     pub resume: bool,
+    /// Most of a GPU's memory that a run may take, as in 14GiB; what is estimated to need more is refused
+    #[arg(long, value_name = "SIZE", value_parser = memory::device_memory)]
+    pub device_memory_limit: Option<u64>,
     /// End each run after N steps; validated and reported, but unfinished
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_steps: Option<u64>,
@@ -291,6 +299,9 @@ pub enum RecipesCommand {
         /// Runs, with the seeds 1 to N [default: the recipe's seeds]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RUNS_MAX as i64))]
         runs: Option<u32>,
+        /// Estimate the device memory of a run by rehearsing its steps, which takes some seconds
+        #[arg(long)]
+        memory: bool,
         /// text or json
         #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
         format: Format,

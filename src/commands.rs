@@ -4,7 +4,7 @@
 use crate::cli::Command;
 use crate::exit::Failure;
 use crate::{
-    bench_command, data_commands, evaluate_command, export_command, lr_find_command, recipes_command, submit_command,
+    bench_command, data_commands, evaluate_command, export_command, lr_find_command, memory_estimate, recipes_command, submit_command,
     sweep_command, train_command, verify_command,
 };
 
@@ -12,6 +12,7 @@ use crate::{
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Recipes(command) => recipes_command::run(&command),
+        Command::RehearseMemory(args) => memory_estimate::rehearse::run(&args),
         Command::Train(args) => train_command::run(&args),
         Command::Evaluate(args) => evaluate_command::run(&args),
         Command::Export(args) => export_command::run(&args),

@@ -30,6 +30,7 @@ pub mod transforms;
 pub mod weights;
 pub mod interrupt;
 pub mod library_settings;
+pub mod memory_estimate;
 pub mod train_command;
 pub mod evaluate_command;
 pub mod export_command;

@@ -72,6 +72,11 @@ impl Batch {
         }
     }
 
+    /// Records of each ticket, 1 to 3: where there are several, every view has labels of its own.
+    pub fn records_per_ticket(&self) -> usize {
+        self.phase.spec.plan.records_per_ticket()
+    }
+
     /// The tickets of the usable rows, in their order.
     pub fn tickets(&self) -> impl Iterator<Item = Ticket> {
         let usable = self.digests.iter().filter(|row| row.label != RowDigest::QUARANTINED);

@@ -105,6 +105,7 @@ impl Finder<'_> {
             seed: step::seed_of_step(self.spec.seed, number + 1),
             precision: self.stage.precision,
             clip_norm: self.spec.clip_norm,
+            keeps_losses: false,
         };
         let (objective, scaler) = (&*self.spec.objective, self.scaler.as_mut());
         let launched = step::train(&self.net, objective, &mut *self.optimizer, scaler, (views, &targets), how);

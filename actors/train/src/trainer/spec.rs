@@ -178,6 +178,8 @@ pub struct TrainSpec {
     pub max_steps: Option<u64>,
     /// Most seconds of the run, over all attempts: at the first batch beyond them it is saved and fails.
     pub seconds_max: Option<u64>,
+    /// Most bytes that it may take of a GPU, CUDA's own share included: beyond them it is saved and fails.
+    pub device_bytes_max: Option<u64>,
     /// libtorch's threads on the CPU.
     pub cpu_threads: i32,
     /// When to write checkpoints.
@@ -200,6 +202,20 @@ impl TrainSpec {
         }
         optimizer.flat_mut().lay_out(state);
         optimizer
+    }
+}
+
+impl TrainSpec {
+    /// Whether two stages draw from the same records.
+    pub(super) fn trains_on_the_same(&self, one: usize, other: usize) -> bool {
+        let [one, other] = [one, other].map(|stage| &self.stages[stage].train.index);
+        Arc::ptr_eq(one, other) || one.fingerprint() == other.fingerprint()
+    }
+
+    /// Whether a plan of this stage, or of one after it on the same records, goes by what records' losses are.
+    pub(super) fn keeps_losses(&self, stage: usize) -> bool {
+        let mut alike = (stage..self.stages.len()).take_while(|&later| self.trains_on_the_same(stage, later));
+        alike.any(|later| self.stages[later].sampler.needs_losses())
     }
 }
 
