@@ -2,7 +2,10 @@
 //! Not here: what the values mean together (run_spec.rs) and the commands' work.
 
 mod data;
+mod leaderboard;
 mod lr_find;
+mod predict;
+mod report;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,7 +15,12 @@ use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX};
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
+pub use self::leaderboard::{
+    AddArgs, BoardChoice, BoardFormat, DEFAULT_BOARD, HtmlBoardArgs, LeaderboardCommand, ShowBoardArgs,
+};
 pub use self::lr_find::LrFindArgs;
+pub use self::predict::{PredictArgs, SplitChoice, Tta};
+pub use self::report::{HtmlReportArgs, ReportCommand};
 use crate::recipe::{CacheBytes, CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
@@ -51,6 +59,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Score a checkpoint on validation data
     Evaluate(EvaluateArgs),
+    /// Write a class for every test record, as Kaggle takes it
+    Predict(PredictArgs),
     /// Write the weights of a checkpoint as safetensors for Python
     Export(ExportArgs),
     /// Try growing learning rates and say which to train with
@@ -63,6 +73,12 @@ pub enum Command {
     /// List, print and check recipes
     #[command(subcommand)]
     Recipes(RecipesCommand),
+    /// Write a series as a page
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// Who stands where, and adding to it
+    #[command(subcommand)]
+    Leaderboard(LeaderboardCommand),
 }
 
 /// Output of inspecting commands.

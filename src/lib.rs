@@ -14,6 +14,8 @@ pub mod report;
 pub mod series;
 
 // What people see.
+pub mod markup;
+pub mod page;
 pub mod epoch_table;
 pub mod progress;
 pub mod recipes_command;
@@ -29,7 +31,10 @@ pub mod interrupt;
 pub mod omp;
 pub mod train_command;
 pub mod evaluate_command;
+pub mod predict_command;
 pub mod export_command;
 pub mod lr_find_command;
 pub mod bench_command;
 pub mod data_commands;
+pub mod report_html;
+pub mod leaderboard;

@@ -101,7 +101,7 @@ fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Colours are left out by the table itself where standard output is no terminal.
-fn header(text: &str) -> Cell {
+pub(crate) fn header(text: &str) -> Cell {
     Cell::new(text).fg(Color::DarkGrey)
 }
 
@@ -115,7 +115,7 @@ fn verdict_cell(verdict: Verdict) -> Cell {
 }
 
 /// Columns without lines, wrapped to the terminal or to 100 columns.
-fn plain_table() -> Table {
+pub(crate) fn plain_table() -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
@@ -125,6 +125,6 @@ fn plain_table() -> Table {
 }
 
 /// A table without the spaces that fill its lines up.
-fn trimmed(table: &Table) -> String {
+pub(crate) fn trimmed(table: &Table) -> String {
     table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

@@ -9,6 +9,7 @@ mod course;
 mod evaluate;
 mod find_lr;
 mod pending;
+mod predict;
 mod progress;
 mod spec;
 mod standing;
@@ -27,6 +28,7 @@ use fastgarden_data::tell::tell;
 
 pub use evaluate::evaluate;
 pub use find_lr::find_lr;
+pub use predict::{Guess, Guessed, PredictSpec, predict};
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
 pub use standing::{Standing, cpu_threads_of, show_mean, standing_of};
