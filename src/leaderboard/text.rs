@@ -1,21 +1,37 @@
 //! The board on a terminal, and as JSON.
 //! Not here: lines to paste (markdown.rs).
 
-use comfy_table::Cell;
+use comfy_table::{Cell, ColumnConstraint};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, StdKind};
-use super::standing::{OVERLAP_WORDS, Place, STD_WORDS, TOO_GOOD_WORDS};
+use super::standing::{Place, TOO_GOOD_WORDS};
 use crate::data_commands::text::bytes;
 use crate::epoch_table::clock;
 use crate::recipes_command::{header, plain_table, trimmed};
 
+/// What the marks mean, in lines that fit a terminal.
+const LEGEND: &str = "\
+±  standard deviation as its author stated it: population (over n), or sample (over n − 1) where an s is
+≈  places whose interval, mean ± sample std, overlaps this one's: not shown to differ
+=  a tie: the same mean in the digits shown";
+/// Columns that are not broken into lines: places, accuracies, systems of a usual name.
+const WHOLE: [usize; 3] = [0, 1, 4];
+/// A name up to here is a usual one.
+const SYSTEM_CHARS_USUAL: usize = 22;
+
 /// A table with what it means. `left_out` entries stand below those shown.
 pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
     let mut table = plain_table();
-    table.set_header(["#", "accuracy", "runs", "author", "system", "a run", "peak memory", "", ""].map(header));
+    table.set_header(["#", "accuracy", "runs", "author", "system", "a run", "peak memory", "", "referee"].map(header));
     for place in places {
         table.add_row(row(place).map(Cell::new));
+    }
+    let is_usual = places.iter().all(|place| place.entry.system.chars().count() <= SYSTEM_CHARS_USUAL);
+    for column in WHOLE.iter().take(if is_usual { 3 } else { 2 }) {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let mut text = trimmed(&table) + "\n";
     if places.is_empty() {
@@ -26,9 +42,9 @@ pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
         text += &format!("{left_out} more: --all\n");
     }
     for place in places.iter().filter(|place| place.is_too_good) {
-        text += &format!("\n{} by {}: above 98 %, {TOO_GOOD_WORDS}", place.entry.system, place.entry.author);
+        text += &format!("{} by {}: above 98 %, {TOO_GOOD_WORDS}\n", place.entry.system, place.entry.author);
     }
-    text + &format!("\n{STD_WORDS}\n{OVERLAP_WORDS}\n")
+    text + &format!("\n{LEGEND}\n")
 }
 
 fn row(place: &Place<'_>) -> [String; 9] {

@@ -41,7 +41,7 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A picture of curves. The horizontal axis begins at 0.
+/// A picture of curves over epochs.
 #[derive(Clone, Debug)]
 pub struct Chart<'a> {
     /// What it shows.
@@ -60,11 +60,13 @@ impl Chart<'_> {
     /// The picture; `None` if no curve has a point.
     pub fn figure(&self) -> Option<Markup> {
         let points = || self.curves.iter().flat_map(|curve| curve.points.iter()).filter(|point| is_finite(point));
-        let (_, right) = range_of(points().map(|point| point.0))?;
+        let (left, right) = range_of(points().map(|point| point.0))?;
         let (low, high) = range_of(points().map(|point| point.1))?;
         let room = (high - low) * 0.06;
         let low = if self.from_zero { 0.0 } else { low - room };
-        let across = Axis { values: (0.0, right.max(1e-9)), places: (LEFT, WIDTH - RIGHT) };
+        // What is known from the ends of epochs has nothing to show before the first.
+        let left = if left >= 1.0 && right > left + 0.5 { left } else { 0.0 };
+        let across = Axis { values: (left, right.ceil().max(1.0)), places: (LEFT, WIDTH - RIGHT) };
         let up = Axis { values: (low, high + room), places: (HEIGHT - BOTTOM, TOP) };
         let mut out = Markup::new();
         out.within("figure", &[], |figure| {
@@ -102,7 +104,7 @@ impl Chart<'_> {
             label(svg, LEFT - 6.0, y + 4.0, "end", &format!("{text}{}", self.unit));
         }
         // Whole epochs only.
-        for (value, text) in across.ticks((across.values.1).clamp(1.0, 8.0)) {
+        for (value, text) in across.ticks((across.values.1 - across.values.0).clamp(1.0, 8.0)) {
             if value.fract() == 0.0 {
                 label(svg, across.place(value), HEIGHT - BOTTOM + 17.0, "middle", text.split('.').next().unwrap_or(""));
             }
