@@ -5,7 +5,7 @@ use crate::cli::Command;
 use crate::exit::Failure;
 use crate::{
     bench_command, data_commands, evaluate_command, export_command, leaderboard, lr_find_command, predict_command,
-    recipes_command, report_html, train_command,
+    recipes_command, report_html, submit_command, sweep_command, train_command, verify_command,
 };
 
 /// Runs one command to its end.
@@ -19,6 +19,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Report(command) => report_html::run(&command),
         Command::Leaderboard(command) => leaderboard::run(&command),
         Command::LrFind(args) => lr_find_command::run(&args),
+        Command::Sweep(args) => sweep_command::run(&args),
+        Command::Submit(args) => submit_command::run(&args),
+        Command::Verify(args) => verify_command::run(&args),
         Command::Bench(args) => bench_command::run(&args),
         Command::Data(command) => data_commands::run(&command),
     }

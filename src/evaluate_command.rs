@@ -1,7 +1,7 @@
 //! `evaluate`: the accuracy of a checkpoint, by the same actors and the same arithmetic as in training.
 //! Not here: the validation phase itself (`fastgarden-train`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fastgarden_data::catalog::Split;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
@@ -22,9 +22,25 @@ use crate::run_spec::{DataSource, PoolSizes};
 use crate::train_command::{evaluation, of_train};
 use crate::{transforms, weights};
 
+/// What weights came to.
+pub struct Score {
+    /// Where they lie.
+    pub path: PathBuf,
+    /// Of their net.
+    pub recipe: Recipe,
+    /// The count.
+    pub tally: Tally,
+}
+
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
-    crate::omp::wait_passively();
+    crate::library_settings::start_again();
+    let Score { path, recipe, tally } = score(args)?;
+    print(args.format, &path, &recipe, &tally)
+}
+
+/// Judges weights on validation data.
+pub fn score(args: &EvaluateArgs) -> Result<Score, Failure> {
     let device = device::choose(&args.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let found = weights::find(&args.checkpoint, &args.recipe)?;
@@ -44,7 +60,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
     let spec = evaluation(&recipe, split, rows);
     let tally = judge(&net, &spec, device, &recipe, PoolSizes::from(&args.pools), bad_records_max, &interrupts)?;
-    print(args.format, &loaded.path, &recipe, &tally)
+    Ok(Score { path: loaded.path, recipe, tally })
 }
 
 fn judge(

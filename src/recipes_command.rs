@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use comfy_table::{Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::cli::{Format, RecipesCommand};
+use crate::data_commands::harmless;
 use crate::exit::{Failure, OrFail as _};
 use crate::recipe::{EMBEDDED, Recipe};
 use crate::rules::{Finding, Rules, Verdict, check};
@@ -76,7 +77,8 @@ fn check_json(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
     format!("{document:#}\n")
 }
 
-fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
+/// Rules with their verdicts, a line each.
+pub(crate) fn findings_table(findings: &[Finding]) -> String {
     let mut table = plain_table();
     table.set_header(["rule", "", "verdict", "reason"].map(header));
     for finding in findings {
@@ -84,16 +86,20 @@ fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
             Cell::new(finding.rule),
             Cell::new(finding.title),
             verdict_cell(finding.verdict),
-            Cell::new(&finding.reason),
+            Cell::new(harmless(&finding.reason)),
         ]);
     }
+    trimmed(&table)
+}
+
+fn check_text(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let (passed, failed, open) = (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Undecided));
     let summary = match failed {
         0 => format!("{passed} pass, {open} only a run can tell"),
         _ => format!("not a submission as it stands: {failed} fail, {passed} pass, {open} only a run can tell"),
     };
-    let table = trimmed(&table);
+    let table = findings_table(findings);
     format!("recipe {} under the rules {}\n\n{table}\n\n{summary}\n", recipe.name, rules.name)
 }
 

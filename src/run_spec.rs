@@ -146,24 +146,12 @@ impl RunSpec {
         if let Some(steps) = args.max_steps {
             flag("--max-steps", steps.to_string());
         }
-        for (name, size) in [
-            ("--decoders", args.pools.decoders),
-            ("--readers", args.pools.readers),
-            ("--augmenters", args.pools.augmenters),
-            ("--prefetch", args.pools.prefetch),
-        ] {
-            if let Some(size) = size {
-                flag(name, size.to_string());
-            }
-        }
-        if let Some(budget) = args.pools.cpu_budget {
-            flag("--cpu-budget", budget.to_string());
-        }
         for (name, path) in [("--class-names", &args.class_names), ("--report", &args.report)] {
             if let Some(path) = path {
                 flag(name, path.display().to_string());
             }
         }
+        words.extend(args.pools.words());
         words.push("--resume".to_owned());
         words.join(" ")
     }

@@ -32,6 +32,11 @@ pub fn stage_view(stage: &Stage) -> Transform {
     }
 }
 
+/// The views of a training ticket, 1 to 3.
+pub fn stage_views(stage: &Stage) -> Vec<Transform> {
+    vec![stage_view(stage)]
+}
+
 /// The view of a validation ticket: nothing about it is random.
 pub fn evaluation_view(evaluation: &Evaluation) -> Transform {
     let crop = ticket::Crop::ResizeThenCentre {

@@ -5,5 +5,6 @@ mod bench;
 mod common;
 mod data_commands;
 mod lr_find;
+mod referee;
 mod stages;
 mod train;

@@ -43,7 +43,7 @@ pub(super) fn fitted(text: &str, width: usize) -> String {
 }
 
 /// Text from data, without the control characters that could play tricks on a terminal.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 

@@ -25,7 +25,7 @@ pub(super) fn add(args: &AddArgs) -> Result<String, Failure> {
     let mut board = board_for(path, &submission.rules)?;
     let fastgarden = Rules::fastgarden();
     let rules = if board.is_for(&fastgarden) { &fastgarden } else { &submission.rules };
-    let judgement = judge(&submission, &Against { rules: Some(rules) });
+    let judgement = judge(&submission, &Against { rules: Some(rules), data: None });
     refuse_broken(&args.submission, &judgement)?;
     let entry = entry(&submission, &judgement, args.sentence.as_deref(), &date(SystemTime::now()));
     if let Some(same) = board.same_as(&entry) {

@@ -78,7 +78,6 @@ impl Judged {
 impl Judge {
     /// Loads the weights and indexes the data.
     pub fn open(question: &Question<'_>) -> Result<Self, Failure> {
-        crate::omp::wait_passively();
         let device = device::choose(question.device).or_usage()?;
         let interrupts = Interrupts::listen()?;
         let found = weights::find(question.checkpoint, question.recipe)?;

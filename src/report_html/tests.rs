@@ -28,6 +28,8 @@ fn run(seed: u64, accuracy: f64) -> RunReport {
         is_full_validation: true,
         validation_quarantined: 0,
         steps: 4,
+        cut_short: false,
+        seconds: 122.0,
         batch_hash: HOSTILE.to_owned(),
         ledger_head: HOSTILE.to_owned(),
         weights_sha256: HOSTILE.to_owned(),

@@ -1,8 +1,10 @@
 //! `train`: one recipe, one run a seed, one report.
 //! Not here: training (`fastgarden-train`) or batches (`fastgarden-data`).
 
+mod lineage;
 mod parent;
 mod plan;
+mod run_table;
 mod show;
 mod summary;
 
@@ -20,8 +22,10 @@ use crate::cli::TrainArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
 use crate::progress::{Progress, ProgressKind};
+use crate::rules::refuse_beyond;
 use crate::run_spec::RunSpec;
 use crate::series::Series;
+use crate::submission::Environment;
 pub use parent::Parents;
 pub use plan::{Prepared, evaluation};
 pub use show::cache_sentence;
@@ -30,36 +34,56 @@ pub use summary::peak_memory_bytes;
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let spec = RunSpec::from_args(args)?;
-    crate::omp::wait_passively();
+    crate::library_settings::start_again();
     let device = device::choose(&spec.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let prepared = Prepared::new(&spec, device)?;
+    refuse_beyond(&spec.rules, &spec.recipe, &prepared.parents.origin())?;
     let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
     let mut progress = Progress::new(ProgressKind::Auto);
     for line in prepared.headlines(&spec, &series) {
         progress.note(&line);
     }
+    summary::refuse_vanished(&series)?;
+    let environment = Environment::of_this_machine(device);
     interrupts.arm();
     let mut results = Vec::new();
     for (position, &seed) in spec.seeds.iter().enumerate() {
         let folder = series.run_folder(seed);
-        std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
+        begin(&prepared, &environment, seed, &folder).map_err(|error| unwritable(&folder, error))?;
+        // The report knows of every run from its start.
+        summary::write(&spec, &series, &prepared, &results, None)?;
         let run = prepared.run(&spec, seed, folder);
-        let ended = run_one(&prepared, run, &interrupts, &mut progress, (position + 1, spec.seeds.len()));
-        match ended.map_err(of_train)? {
-            RunEnd::Finished(result) => results.push((seed, result)),
-            RunEnd::Stopped { .. } => {
+        match run_one(&prepared, run, &interrupts, &mut progress, (position + 1, spec.seeds.len())) {
+            Ok(RunEnd::Finished(result)) => results.push((seed, result)),
+            Ok(RunEnd::Stopped { .. }) => {
                 progress.finish();
-                summary::write(&spec, &series, &prepared, &results)?;
+                summary::write(&spec, &series, &prepared, &results, None)?;
                 let signal = interrupts.received().unwrap_or(crate::exit::Signal::Interrupt);
                 return Err(Failure::Interrupted { signal, resume_command: Some(spec.resume_command()) });
             }
+            Err(error) => {
+                progress.finish();
+                // The run's own error comes first, should the report not be writable either.
+                let written = summary::write(&spec, &series, &prepared, &results, Some((seed, &error.to_string())));
+                if let Err(second) = written {
+                    tracing::error!(?second, "the report could not be written either");
+                }
+                return Err(of_train(error));
+            }
         }
-        // After every run, so that a failure in a later one loses nothing of the earlier ones.
-        summary::write(&spec, &series, &prepared, &results)?;
     }
     progress.finish();
     summary::print(&spec, &series, &prepared, &results)
+}
+
+/// Makes a run's folder: from here on it counts as started. Beside it go its parents' ledgers and where it is trained.
+fn begin(prepared: &Prepared, environment: &Environment, seed: u64, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    if let Some(parent) = prepared.parents.of(seed) {
+        lineage::keep(&parent.ancestors, folder)?;
+    }
+    environment.note(folder)
 }
 
 /// One run from its pipeline's start to its end.
@@ -86,6 +110,7 @@ fn run_one(
 /// The exit code that a failed run means.
 pub fn of_train(error: TrainError) -> Failure {
     match &error {
+        TrainError::OutOfTime { .. } => Failure::Rules(Complaint::new(error)),
         TrainError::Pipeline(PipelineError::TooManyBadRecords { .. }) => Failure::BadData(Complaint::new(error)),
         TrainError::Misfit { .. }
         | TrainError::Start { .. }

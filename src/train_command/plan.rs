@@ -195,6 +195,7 @@ impl Prepared {
             seed,
             cap,
             max_steps: spec.max_steps,
+            seconds_max: spec.rules.max_seconds,
             cpu_threads: self.cpu_threads(),
             checkpoint: CheckpointSpec {
                 every_steps: recipe.checkpoint.every_steps,
@@ -229,6 +230,7 @@ impl Prepared {
             epochs: stage.epochs,
             batch_size: stage.batch_rows as u32,
             drop_last: stage.drop_last,
+            records: u64::from(stage.train.index.len()),
         };
         let parent = self.parents.of(seed).map(|parent| parent.ledger.clone());
         let epochs_before = parent.as_ref().map_or(0, |parent| parent.epochs);
@@ -245,6 +247,7 @@ impl Prepared {
             seed,
             plan_hash: stages[0].plan(seed, epochs_before + 1, cap).hash(),
             parent,
+            validation_records: u64::from(self.validation.len()),
         }
     }
 }

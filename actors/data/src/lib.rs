@@ -66,6 +66,7 @@ pub mod ceiling;
 // What was consumed, provably.
 pub mod batch_hash;
 pub mod ledger;
+pub mod audit;
 
 // The synthetic data set.
 pub mod garden;

@@ -11,6 +11,7 @@ use fastgarden_data::plan::Plan;
 use fastgarden_proto::ledger::Epoch;
 use fastgarden_proto::ledger::line::Line;
 
+use super::clock::Clock;
 use super::evaluate::evaluate;
 use super::pending::Pending;
 use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
@@ -40,6 +41,7 @@ pub(super) struct Course<'a> {
     /// Steps since the last look at the device, at most `fetch_every`. Empty between phases and in checkpoints.
     pub(super) pending: Vec<Pending>,
     committed_at: Instant,
+    clock: Clock,
 }
 
 /// Trains from wherever the run stands to its end, or to a command to stop.
@@ -51,8 +53,9 @@ pub fn run(
 ) -> Result<RunEnd, TrainError> {
     let (state, discarded) = RunState::open(spec)?;
     pipeline.remember_bad_records(state.progress.bad_records.iter().copied());
-    let mut course =
-        Course { spec, pipeline, commands, events, state, pending: Vec::new(), committed_at: Instant::now() };
+    let clock = Clock::start(state.progress.seconds, spec.seconds_max);
+    let (pending, committed_at) = (Vec::new(), Instant::now());
+    let mut course = Course { spec, pipeline, commands, events, state, pending, committed_at, clock };
     if let Some(discarded) = discarded {
         course.tell(Event::Resumed { step: course.state.progress.cursor.step, discarded });
     }
@@ -128,7 +131,7 @@ impl Course<'_> {
         if let Err(earlier) = self.catch_up() {
             return earlier;
         }
-        if matches!(error, TrainError::Pipeline(_)) {
+        if matches!(error, TrainError::Pipeline(_) | TrainError::OutOfTime { .. }) {
             let saved = self.commit().and_then(|()| self.state.end_attempt(false));
             if let Err(second) = saved {
                 tracing::error!(%second, "what was trained could not be saved either");
@@ -145,6 +148,9 @@ impl Course<'_> {
     ) -> Result<Flow, TrainError> {
         let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
         loop {
+            if batches.batches_left() > 0 {
+                self.clock.refuse_overtime(self.state.progress.cursor.step)?;
+            }
             let batch = match batches.next_unless(self.commands) {
                 Taken::Command(Command::Stop) => return self.catch_up().map(|()| Flow::Stop),
                 Taken::End => return self.catch_up().map(|()| Flow::Go),
@@ -196,17 +202,17 @@ impl Course<'_> {
         let total = evaluation.phase().end_seq();
         self.tell(Event::Phase { epoch: self.state.progress.cursor.epoch, trains: false, done: 0, total });
         let mut bad = Vec::new();
-        let events = self.events;
+        let (events, clock, step) = (self.events, self.clock, self.state.progress.cursor.step);
         let told = |done, batch: &Batch| {
             let _ = events.send(Event::Batch { done, loss: None });
             bad.extend_from_slice(batch.quarantined());
-            Ok(())
+            clock.refuse_overtime(step)
         };
         self.exchange_for_mean();
         let (net, layout) = (&self.state.net, spec.channels_last);
         let judged = evaluate(net, evaluation, self.pipeline, spec.device, layout, self.commands, told);
         self.exchange_for_mean();
-        let judged = judged?;
+        let judged = judged.map_err(|error| self.save_and_pass_on(error))?;
         if judged.is_some() {
             for what in self.state.note_quarantined("validate", &evaluation.split.index, &bad)? {
                 self.tell(Event::Quarantined { what });
@@ -293,6 +299,7 @@ impl Course<'_> {
     fn commit(&mut self) -> Result<(), TrainError> {
         self.catch_up()?;
         self.state.progress.bad_records = self.pipeline.bad_records();
+        self.state.progress.seconds = self.clock.seconds();
         self.state.commit(self.spec.checkpoint.keep)?;
         self.committed_at = Instant::now();
         Ok(())
@@ -310,6 +317,7 @@ impl Course<'_> {
             weights_sha256: sha256_of_weights(self.state.net.state()),
             attempts: self.state.attempts(),
             cut_short: progress.cursor.step < planned,
+            seconds: progress.seconds,
         }
     }
 }

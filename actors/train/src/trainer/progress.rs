@@ -115,6 +115,8 @@ pub struct RunResult {
     pub attempts: Vec<(u64, u64)>,
     /// Whether it was cut short by `max_steps`.
     pub cut_short: bool,
+    /// Seconds of all attempts.
+    pub seconds: f64,
 }
 
 /// Why a run failed.
@@ -176,6 +178,19 @@ pub enum TrainError {
         step: u64,
         /// How many.
         skipped: u64,
+    },
+    /// The run took longer than it may.
+    #[error(
+        "the run has taken {seconds:.0} s, and may take {most}: it is stopped at step {step}, and everything up to there is \
+         saved"
+    )]
+    OutOfTime {
+        /// Steps that are saved.
+        step: u64,
+        /// Over all attempts.
+        seconds: f64,
+        /// What it may take.
+        most: u64,
     },
     /// libtorch or the trainer panicked.
     #[error("the trainer broke down: {0}; if memory ran out choose a smaller batch, else please report this")]

@@ -174,6 +174,8 @@ pub struct TrainSpec {
     pub cap: Option<u64>,
     /// End after so many steps.
     pub max_steps: Option<u64>,
+    /// Most seconds of the run, over all attempts: at the first batch beyond them it is saved and fails.
+    pub seconds_max: Option<u64>,
     /// libtorch's threads on the CPU.
     pub cpu_threads: i32,
     /// When to write checkpoints.

@@ -109,6 +109,9 @@ pub struct Progress {
     pub ledger: LedgerPosition,
     /// Bytes of `quarantine.jsonl` up to here.
     pub quarantine_bytes: u64,
+    /// Seconds of all attempts up to here; what a killed one did after its last checkpoint is not among them.
+    #[serde(default)]
+    pub seconds: f64,
     /// Distinct bad records so far: (data set, record).
     pub bad_records: Vec<(u64, u32)>,
 }
@@ -196,6 +199,7 @@ impl RunState {
             batch_hash: BatchHash::default().hex(),
             ledger: ledger.position().clone(),
             quarantine_bytes: 0,
+            seconds: 0.0,
             bad_records: Vec::new(),
         };
         let state = Self {

@@ -220,6 +220,7 @@ impl Nursery {
             seed: 1,
             cap: None,
             max_steps: run.max_steps,
+            seconds_max: None,
             cpu_threads: 1,
             checkpoint: CheckpointSpec { every_steps: 5, every_seconds: 0, keep: 2 },
             folder: folder.to_owned(),
