@@ -16,11 +16,10 @@ use self::table::{Row, Sweep};
 use crate::child::{Patience, Seeds, Training, this_program};
 use crate::cli::{Format, SweepArgs};
 use crate::exit::{Complaint, Failure, OrFail as _};
-use crate::recipe::Recipe;
 use crate::report::{Report, write_atomically};
 use crate::rules::Rules;
 use crate::run_spec::DataSource;
-use crate::series::{self, REPORT_FILE};
+use crate::series::{self, REPORT_FILE, RULES_FILE};
 use crate::submission::evaluated_on;
 
 /// Digits of a recipe's hash in the name of a point's folder.
@@ -119,11 +118,14 @@ fn train(args: &SweepArgs, point: &Point, sweep: &Path, patience: &Patience) -> 
     }
 }
 
-/// Whether all runs of a point are there already: then not even the data is opened.
+/// Whether all runs of a point are there already, under the same rules and to their last epoch: then not even the data is
+/// opened. Whatever else is there is for `train --resume` to go on with, or to refuse.
 fn is_done(args: &SweepArgs, point: &Point, sweep: &Path) -> Result<bool, Failure> {
-    let Some(report) = row_of(point, sweep)?.report else { return Ok(false) };
-    let has = |seed: u64| report.runs.iter().any(|run| run.seed == seed);
-    Ok(report.recipe_hash == Recipe::hash(&point.recipe) && (1..=u64::from(args.runs)).all(has))
+    let Row { report: Some(report), series: Some(series), .. } = row_of(point, sweep)? else { return Ok(false) };
+    let rules = Rules::load(&series.join(RULES_FILE).display().to_string());
+    let is_same = rules.is_ok_and(|rules| Rules::load(&args.rules).is_ok_and(|asked| asked.hash() == rules.hash()));
+    let has = |seed: u64| report.runs.iter().any(|run| run.seed == seed && !run.cut_short);
+    Ok(is_same && args.max_steps.is_none() && (1..=u64::from(args.runs)).all(has))
 }
 
 /// The same command goes on where an interrupted one stopped.

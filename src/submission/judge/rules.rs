@@ -59,7 +59,6 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
         origin: origin.clone(),
         device_bytes_max: None,
         seconds_max: submission.report.runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
-        seconds_max: submission.report.runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
     }
 }
 
