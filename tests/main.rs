@@ -4,7 +4,9 @@
 mod bench;
 mod common;
 mod data_commands;
+mod leaderboard;
 mod lr_find;
+mod predict;
 mod referee;
 mod stages;
 mod train;

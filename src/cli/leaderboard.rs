@@ -30,8 +30,8 @@ pub struct BoardChoice {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  fastgarden-actors leaderboard add mine.fgsub
-  fastgarden-actors leaderboard add mine.fgsub --sentence 'A stem that whitens its input.'
+  fastgarden-actors leaderboard add mine.submission.tar.gz
+  fastgarden-actors leaderboard add mine.submission.tar.gz --sentence 'A stem that whitens its input.'
 
 A board is made where there is none: the one that came with the program under the rules fastgarden, an empty one under
 other rules. Nobody is on a board twice with the same runs.")]

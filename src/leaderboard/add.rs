@@ -10,13 +10,16 @@ use super::markdown::line;
 use super::standing::{TOO_GOOD, TOO_GOOD_WORDS, standing};
 use crate::cli::AddArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
-use crate::report::EpochReport;
+use crate::markup::is_deceptive;
+use crate::report::{EpochReport, RunReport};
 use crate::rules::{Rules, Verdict};
 use crate::series::date;
-use crate::submission::{Against, Judgement, Submission, judge};
+use crate::submission::{Against, Environment, Judgement, Submission, judge};
 
 /// Reasons that are listed one by one.
 const REASONS_MAX: usize = 20;
+/// Letters of a device's name that are kept.
+const DEVICE_CHARS_MAX: usize = 100;
 
 /// Judges, adds and says where it stands now.
 pub(super) fn add(args: &AddArgs) -> Result<String, Failure> {
@@ -82,9 +85,8 @@ fn refuse_broken(path: &Path, judgement: &Judgement) -> Result<(), Failure> {
 /// What goes on the board. Accuracies are the ledgers', curves the report's, which the referee has compared with them.
 fn entry(submission: &Submission, judgement: &Judgement, sentence: Option<&str>, date: &str) -> Entry {
     let report = &submission.report;
-    let runs = report.runs.len().max(1) as f64;
-    let seconds: f64 = report.runs.iter().flat_map(|run| &run.epochs).map(|epoch| epoch.seconds).sum::<f64>() / runs;
-    let curve = |run: &crate::report::RunReport| Curve {
+    let seconds = report.runs.iter().map(|run| run.seconds).sum::<f64>() / report.runs.len().max(1) as f64;
+    let curve = |run: &RunReport| Curve {
         seed: Some(run.seed),
         accuracy: values(&run.epochs, |epoch| epoch.accuracy),
         train_loss: values(&run.epochs, |epoch| epoch.train_loss),
@@ -100,7 +102,7 @@ fn entry(submission: &Submission, judgement: &Judgement, sentence: Option<&str>,
         score: Score::Runs(judgement.accuracies.clone()),
         std: StdKind::Population,
         seconds: (seconds > 0.0 && seconds.is_finite()).then(|| (10.0 * seconds).round() / 10.0),
-        device: None,
+        device: submission.runs.iter().flat_map(|run| &run.environments).next().map(device_of),
         device_memory_bytes: None,
         memory_bytes: report.peak_memory_bytes,
         curves: report.runs.iter().map(curve).collect(),
@@ -111,6 +113,12 @@ fn entry(submission: &Submission, judgement: &Judgement, sentence: Option<&str>,
             passed: passed.map(|finding| finding.rule.to_owned()).collect(),
         }),
     }
+}
+
+/// What trained, in the words of the machine that it says to be.
+fn device_of(environment: &Environment) -> String {
+    let name = environment.gpu.clone().unwrap_or_else(|| format!("{} ({} cores)", environment.cpu, environment.cores));
+    name.chars().filter(|character| !is_deceptive(*character)).take(DEVICE_CHARS_MAX).collect()
 }
 
 /// One value an epoch, to four decimals; nothing where an epoch has none.

@@ -59,7 +59,7 @@ fn row(place: &Place<'_>) -> Vec<Markup> {
         accuracy(place),
         description(entry),
         words(&entry.runs().to_string()),
-        words(&entry.seconds.map_or_else(dash, clock)),
+        time(entry),
         words(&memory(entry).unwrap_or_else(dash)),
         words(&if place.overlaps.is_empty() { dash() } else { place.overlap_text() }),
         badges(entry),
@@ -68,6 +68,14 @@ fn row(place: &Place<'_>) -> Vec<Markup> {
 
 fn dash() -> String {
     "–".to_owned()
+}
+
+fn time(entry: &Entry) -> Markup {
+    let mut cell = words(&entry.seconds.map_or_else(dash, clock));
+    if let Some(device) = &entry.device {
+        cell.leaf("div", &[("class", "faint small aside")], device);
+    }
+    cell
 }
 
 fn accuracy(place: &Place<'_>) -> Markup {

@@ -39,13 +39,12 @@ pub(super) fn runs(seen: &SeriesSeen) -> Markup {
         ("weights", false),
     ];
     let row = |run: &RunReport| -> Vec<Markup> {
-        let seconds: f64 = run.epochs.iter().map(|epoch| epoch.seconds).sum();
         let cells = [
             run.seed.to_string(),
             share(run.accuracy),
             run.epochs.len().to_string(),
             grouped(run.steps),
-            clock(seconds),
+            clock(run.seconds),
             run.attempts.len().to_string(),
             grouped(run.validation_quarantined),
         ];
