@@ -39,7 +39,7 @@ const RULES: &str = "examples_per_epoch = 100\nepochs = 1\nruns = 2\nvalidation_
 fn the_published_rows_are_shown_without_any_file() {
     let place = Place::new();
     let output = place.run("leaderboard show").expect_code(0);
-    for part in ["82.40 % ± 0.15", "71.24 % ± 1.24 s", "≈ 3", "bwarner", "progressive-resize", "published,", "17:45"] {
+    for part in ["82.40 % ± 0.15", "71.24 % ± 1.24 s", "≈ 3", "bwarner", "progressive-resize", "published, not re-run", "17:45"] {
         assert!(output.stdout.contains(part), "{part} is not in {}", output.stdout);
     }
     assert!(output.stderr.contains("came with the program"), "{}", output.stderr);

@@ -139,7 +139,7 @@ fn more_unreadable_records_than_allowed_leave_no_file() {
     let (place, series) = trained();
     let records = records(&split_folder(&place.path("garden"), "val"));
     write_test_shards(&place.path("garden"), &records);
-    let words = format!("predict {series}/seed-1 --recipe tiny.toml --set data.bad_records=0 --data garden --device cpu");
+    let words = format!("predict {series}/seed-1 --recipe tiny.toml --set data.bad_records=\"0\" --data garden --device cpu");
     place.run(&words).expect_code(3);
     assert!(!place.path("submission.csv").exists());
 }
@@ -157,7 +157,7 @@ fn a_report_is_one_page_and_with_data_it_shows_what_is_mistaken() {
 
     place.run(&format!("report html {series} --data garden --device cpu --out look.html")).expect_code(0);
     let page = fs::read_to_string(place.path("look.html")).unwrap();
-    assert!(page.contains("seed-1, checkpoint 2-10, judged 20 validation pictures"), "{page}");
+    assert!(page.contains("seed-1, checkpoint 2-10-2, judged 20 validation pictures"), "{page}");
     for part in ["data-names=", "Most frequent mistakes", "src=\"data:image/jpeg;base64,/9j/", "taken for "] {
         assert!(page.contains(part), "{part}");
     }

@@ -15,20 +15,21 @@ const LEGEND: &str = "\
 ±  standard deviation as its author stated it: population (over n), or sample (over n − 1) where an s is
 ≈  places whose interval, mean ± sample std, overlaps this one's: not shown to differ
 =  a tie: the same mean in the digits shown";
-/// Columns that are not broken into lines: places, accuracies, systems of a usual name.
-const WHOLE: [usize; 3] = [0, 1, 4];
+/// Columns that are not broken into lines: places and accuracies, and of names as usual authors and systems.
+const WHOLE: [usize; 4] = [0, 1, 3, 4];
 /// A name up to here is a usual one.
-const SYSTEM_CHARS_USUAL: usize = 22;
+const NAME_CHARS_USUAL: usize = 22;
 
 /// A table with what it means. `left_out` entries stand below those shown.
 pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
     let mut table = plain_table();
-    table.set_header(["#", "accuracy", "runs", "author", "system", "a run", "peak memory", "", "referee"].map(header));
+    table.set_header(["#", "accuracy", "runs", "author", "system", "a run", "peak memory", ""].map(header));
     for place in places {
         table.add_row(row(place).map(Cell::new));
     }
-    let is_usual = places.iter().all(|place| place.entry.system.chars().count() <= SYSTEM_CHARS_USUAL);
-    for column in WHOLE.iter().take(if is_usual { 3 } else { 2 }) {
+    let names = places.iter().flat_map(|place| [&place.entry.author, &place.entry.system]);
+    let is_usual = names.into_iter().all(|name| name.chars().count() <= NAME_CHARS_USUAL);
+    for column in WHOLE.iter().take(if is_usual { 4 } else { 2 }) {
         if let Some(column) = table.column_mut(*column) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
@@ -47,18 +48,17 @@ pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
     text + &format!("\n{LEGEND}\n")
 }
 
-fn row(place: &Place<'_>) -> [String; 9] {
+fn row(place: &Place<'_>) -> [String; 8] {
     let entry = place.entry;
     [
         place.rank_text(),
         score(entry),
         entry.runs().to_string(),
         entry.author.clone(),
-        entry.system.clone(),
+        format!("{}\n{}", entry.system, standing_words(entry)),
         entry.seconds.map_or_else(dash, clock),
         memory(entry).unwrap_or_else(dash),
         place.overlap_text(),
-        standing_words(entry),
     ]
 }
 
@@ -74,11 +74,12 @@ pub(super) fn memory(entry: &Entry) -> Option<String> {
 }
 
 /// What the referee says of it.
-pub(super) fn standing_words(entry: &Entry) -> String {
-    match &entry.submitted {
+fn standing_words(entry: &Entry) -> String {
+    match entry.submitted.as_ref().map(|of| of.passed.as_slice()) {
         None => "published, not re-run".to_owned(),
-        Some(of) if of.passed.is_empty() => "judged".to_owned(),
-        Some(of) => format!("passes {}", of.passed.join(" ")),
+        Some([]) => "judged".to_owned(),
+        Some([one]) => format!("passes {one}"),
+        Some([first, .., last]) => format!("passes {first} to {last}"),
     }
 }
 
