@@ -12,18 +12,24 @@ use crate::batch_hash::BatchHash;
 use crate::ledger::{LEDGER_VERSION, genesis, written};
 use crate::plan::Plan;
 use crate::random::{Draws, Purpose};
-use crate::sampler::Sampler;
+use crate::sampler::{BoundSampler, Population, Sampler};
 
 pub(super) const CLASSES: usize = 5;
 const REASONS: [&str; 3] = ["not_an_image", "damaged_image", "data_crc_mismatch"];
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RunStage {
     pub sampler: Sampler,
     pub epochs: u32,
     pub rows: u64,
     pub drop_last: bool,
     pub is_half: bool,
+}
+
+impl RunStage {
+    fn sampler(&self, records: u32) -> BoundSampler {
+        self.sampler.bind(&Population::all(records)).expect("it needs to know nothing of them")
+    }
 }
 
 /// A run over one split, in all that a ledger tells of.
@@ -58,7 +64,7 @@ impl Run {
     }
 
     pub fn plan(&self, stage: usize, epoch: u32) -> Plan {
-        Plan::new(self.stages[stage].sampler, self.records, self.seed, epoch, self.cap)
+        Plan::new(&self.stages[stage].sampler(self.records), self.seed, epoch, self.cap)
     }
 
     fn first_epoch(&self) -> u32 {
@@ -86,6 +92,7 @@ impl Run {
             seed: self.seed,
             plan_hash: self.plan(0, self.first_epoch()).hash(),
             parent: self.parent_epochs.map(parent),
+            judged_on: "val".to_owned(),
             validation_records: self.validation_records,
         }
     }
@@ -135,7 +142,7 @@ impl Run {
         let mut quarantined = Vec::new();
         let mut digests = Vec::new();
         for &seq in batch {
-            let record = plan.ticket(seq).record;
+            let record = plan.ticket(seq).records.first();
             let reason = self.bad.get(&record);
             let label = reason.map_or(self.label(record), |_| RowDigest::QUARANTINED);
             digests.push(RowDigest { seq, label, hashes: [u64::from(record); 3] });
@@ -169,6 +176,7 @@ impl Run {
         let evaluated = judged - self.validation_bad.min(judged);
         let sum: f64 = totals.losses.iter().sum();
         Epoch {
+            losses: Vec::new(),
             epoch,
             issued: totals.trained + totals.quarantined + dropped_last,
             trained: totals.trained,
@@ -227,7 +235,7 @@ impl Planner for Run {
     }
 
     fn plan(&self, asked: &PlanOf<'_>) -> Option<Plan> {
-        Some(Plan::new(self.stages[asked.stage].sampler, asked.records, asked.seed, asked.epoch, self.cap))
+        Some(Plan::new(&self.stages[asked.stage].sampler(asked.records), asked.seed, asked.epoch, self.cap))
     }
 }
 

@@ -87,5 +87,5 @@ impl OfSplit {
 
 /// The records of its views.
 pub(super) fn records_of(ticket: &Ticket) -> impl Iterator<Item = u32> {
-    std::iter::once(ticket.record)
+    ticket.records.distinct().map(|(_, record)| record)
 }

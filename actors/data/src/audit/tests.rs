@@ -265,7 +265,7 @@ impl Around<'_> {
             change("not quarantined", is_summed, &|step| drop(step.quarantined.remove(0)));
             change("quarantined twice", true, &|step| step.quarantined.insert(0, row.clone()));
             change("reason", true, &|step| step.quarantined[0].reason = "bad luck".to_owned());
-            let record = |step: &fastgarden_proto::ledger::Step, seq| self.plan_of(step.epoch).ticket(seq).record;
+            let record = |step: &fastgarden_proto::ledger::Step, seq| self.plan_of(step.epoch).ticket(seq).records.first();
             let (here, line) = (record(step, row.seq), &self.lines[self.position]);
             let others = self.lines.iter().filter(|other| *other != line).filter_map(|other| match other {
                 Line::Step(other) => Some(other),

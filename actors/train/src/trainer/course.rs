@@ -260,6 +260,7 @@ impl Course<'_> {
             valid_loss: judged.mean_loss().unwrap_or(0.0),
             accuracy: record.accuracy,
             weights_sha256: sha256_of_weights(self.state.net.state()),
+            losses: Vec::new(),
         }))?;
         self.state.progress.epochs.push(record.clone());
         self.advance(stage, whole);
