@@ -1,23 +1,41 @@
 //! The command line as it is typed. Parsing touches nothing: no file, no device.
 //! Not here: what the values mean together (run_spec.rs) and the commands' work.
 
+mod bench;
 mod data;
+mod leaderboard;
 mod lr_find;
+mod memory;
+mod predict;
+mod report;
 mod runs;
 mod seeing;
+mod submit;
+mod sweep;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fastgarden_data::limits::{BATCH_ROWS_MAX, POOL_WORKERS_MAX};
+use fastgarden_data::limits::POOL_WORKERS_MAX;
 use fastgarden_train::device::DeviceRequest;
 
-pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, VerifyArgs};
+pub use self::bench::{BenchArgs, CacheChoice, ResampleChoice};
+pub use self::data::{DataCommand, DataVerifyArgs, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs};
+pub use self::leaderboard::{
+    AddArgs, BoardChoice, BoardFormat, DEFAULT_BOARD, HtmlBoardArgs, LeaderboardCommand, ShowBoardArgs,
+};
 pub use self::lr_find::LrFindArgs;
+pub use self::memory::RehearseArgs;
+pub use self::predict::{PredictArgs, SplitChoice, Tta};
+pub use self::report::{HtmlReportArgs, ReportCommand};
 pub use self::runs::{RunsCommand, RunsCompareArgs, RunsListArgs};
 pub use self::seeing::{DashboardChoice, SeeingArgs};
-use crate::recipe::{CacheBytes, CpuBudget, PREFETCH_MAX, RUNS_MAX};
+pub use self::submit::SubmitArgs;
+pub use self::sweep::SweepArgs;
+pub use self::verify::VerifyArgs;
+use crate::recipe::{CpuBudget, PREFETCH_MAX, RUNS_MAX};
 use crate::telemetry::LogFormat;
 
 /// Rules that `train` holds to unless told otherwise.
@@ -55,10 +73,18 @@ pub enum Command {
     Train(TrainArgs),
     /// Score a checkpoint on validation data
     Evaluate(EvaluateArgs),
+    /// Write a class for every test record, as Kaggle takes it
+    Predict(PredictArgs),
     /// Write the weights of a checkpoint as safetensors for Python
     Export(ExportArgs),
     /// Try growing learning rates and say which to train with
     LrFind(LrFindArgs),
+    /// Train a recipe at every point of a grid and compare
+    Sweep(SweepArgs),
+    /// Make one file of a series that others can verify
+    Submit(SubmitArgs),
+    /// Verify a submission, or the ledger of a run
+    Verify(VerifyArgs),
     /// Look at, check and make data sets
     #[command(subcommand)]
     Data(DataCommand),
@@ -70,6 +96,15 @@ pub enum Command {
     /// List, print and check recipes
     #[command(subcommand)]
     Recipes(RecipesCommand),
+    /// Write a series as a page
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// Who stands where, and adding to it
+    #[command(subcommand)]
+    Leaderboard(LeaderboardCommand),
+    /// Tell what the steps of a recipe take of memory, for `train` and `recipes check --memory`
+    #[command(hide = true)]
+    RehearseMemory(RehearseArgs),
 }
 
 impl Command {
@@ -111,6 +146,21 @@ pub struct PoolArgs {
     /// Share of the machine's cores that all of these may use, at low priority [default: 100%, no budget]
     #[arg(long, value_name = "PERCENT", value_parser = CpuBudget::from_str)]
     pub cpu_budget: Option<CpuBudget>,
+}
+
+impl PoolArgs {
+    /// As they were typed; none of them needs quotes.
+    pub fn words(&self) -> Vec<String> {
+        let sizes = [
+            ("--decoders", self.decoders),
+            ("--readers", self.readers),
+            ("--augmenters", self.augmenters),
+            ("--prefetch", self.prefetch),
+        ];
+        let sizes = sizes.into_iter().filter_map(|(name, size)| Some((name, size?.to_string())));
+        let budget = self.cpu_budget.map(|budget| ("--cpu-budget", budget.to_string()));
+        sizes.chain(budget).flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    }
 }
 
 /// Which recipe, with changes.
@@ -180,6 +230,9 @@ pub struct TrainArgs {
     /// Go on with the newest series of this recipe under --out
     #[arg(long)]
     pub resume: bool,
+    /// Most of a GPU's memory that a run may take, as in 14GiB; what is estimated to need more is refused
+    #[arg(long, value_name = "SIZE", value_parser = memory::device_memory)]
+    pub device_memory_limit: Option<u64>,
     /// End each run after N steps; validated and reported, but unfinished
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_steps: Option<u64>,
@@ -249,74 +302,6 @@ pub struct ExportArgs {
     pub recipe: RecipeChoice,
 }
 
-/// What stays in memory between epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CacheChoice {
-    /// Nothing: shards are read again each epoch.
-    None,
-    /// Encoded images.
-    Encoded,
-    /// Decoded pictures.
-    Decoded,
-}
-
-/// How pictures become rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ResampleChoice {
-    /// As Pillow's bilinear does it.
-    Pil,
-    /// Plane by plane, faster.
-    Planar,
-}
-
-/// `bench`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fastgarden-actors bench --data tfrecords/ --seconds 10 --format json")]
-pub struct BenchArgs {
-    /// Where the examples are.
-    #[command(flatten)]
-    pub data: DataChoice,
-    /// Whose work to measure [default: 224 px, RandomResizedCrop 0.35-1, flip, batches of 64].
-    #[command(flatten)]
-    pub recipe: RecipeChoice,
-    /// How long to measure
-    #[arg(long, value_name = "N", conflicts_with = "images", value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    pub seconds: Option<u32>,
-    /// How many images to measure, rounded up to whole batches
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub images: Option<u64>,
-    /// How pictures become rows [default: the recipe's, or pil]
-    #[arg(long, value_enum)]
-    pub resample: Option<ResampleChoice>,
-    /// What stays in memory between epochs; measured once the first has filled it [default: the recipe's, or none]
-    #[arg(long, value_enum)]
-    pub cache: Option<CacheChoice>,
-    /// Most memory for the cache, as in 4GiB or 50% of what is free [default: the recipe's, or 50%]
-    #[arg(long, value_name = "SIZE", value_parser = CacheBytes::from_str)]
-    pub cache_bytes: Option<CacheBytes>,
-    /// Pretend that the trainer takes this long for a step
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
-    pub stand_in_step_ms: Option<u32>,
-    /// Pretend that every read takes this long, as slow storage does
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
-    pub stand_in_read_ms: Option<u32>,
-    /// Don't hash rows while measuring
-    #[arg(long)]
-    pub no_hash: bool,
-    /// Leave the ceiling out, as --cpu-budget and the stand-ins do
-    #[arg(long)]
-    pub no_ceiling: bool,
-    /// Rows in a batch [default: the recipe's]
-    #[arg(long, value_name = "N", value_parser = within::<1, BATCH_ROWS_MAX>)]
-    pub batch_size: Option<usize>,
-    /// text or json
-    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
-    pub format: Format,
-    /// Pool sizes.
-    #[command(flatten)]
-    pub pools: PoolArgs,
-}
-
 /// `recipes …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum RecipesCommand {
@@ -350,6 +335,9 @@ pub enum RecipesCommand {
         /// Runs, with the seeds 1 to N [default: the recipe's seeds]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RUNS_MAX as i64))]
         runs: Option<u32>,
+        /// Estimate the device memory of a run by rehearsing its steps, which takes some seconds
+        #[arg(long)]
+        memory: bool,
         /// text or json
         #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
         format: Format,

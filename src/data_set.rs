@@ -103,7 +103,8 @@ pub fn warn_of_faults(index: &Index) {
 pub struct Identified {
     /// The split.
     pub index: Arc<Index>,
-    columns: Columns,
+    /// Class and id of its records.
+    pub columns: Columns,
 }
 
 impl Identified {
@@ -119,33 +120,36 @@ impl Identified {
     }
 }
 
+/// A validation record that is also a training record, in words.
+pub fn overlap(train: &Identified, validation: &Identified) -> Option<String> {
+    let overlap = find_overlap((&train.index, &train.columns), (&validation.index, &validation.columns))?;
+    let (one, other) = (train.place(overlap.train_record), validation.place(overlap.validation_record));
+    Some(format!("a validation record is also a training record, by {}: {one} and {other}", overlap.by))
+}
+
 /// I-disjoint: refuses when a validation record is also a training record.
 pub fn refuse_overlap(train: &Identified, validation: &Identified) -> Result<(), Failure> {
-    let overlap = find_overlap((&train.index, &train.columns), (&validation.index, &validation.columns));
-    let Some(overlap) = overlap else { return Ok(()) };
-    let cause = anyhow::anyhow!(
-        "a validation record is also a training record, by {}: {} and {}",
-        overlap.by,
-        train.place(overlap.train_record),
-        validation.place(overlap.validation_record)
-    );
+    let Some(cause) = overlap(train, validation).map(anyhow::Error::msg) else { return Ok(()) };
     Err(Failure::BadData(Complaint::new(cause).way_out("split the data again so that no record is in both splits")))
 }
 
-/// R3: refuses training splits of two sizes that are not of the same pictures. The sizes are for the message.
-pub fn refuse_other_pictures(first: (u32, &Identified), second: (u32, &Identified)) -> Result<(), Failure> {
-    let Some(mismatch) = find_mismatch(&first.1.columns, &second.1.columns) else { return Ok(()) };
+/// R3: why training splits of two sizes are not of the same pictures, in words. The sizes are for the message.
+pub fn other_pictures(first: (u32, &Identified), second: (u32, &Identified)) -> Option<String> {
+    let mismatch = find_mismatch(&first.1.columns, &second.1.columns)?;
     let ((of, there), (other, _)) = if mismatch.in_second { (second, first) } else { (first, second) };
     let place = there.place(mismatch.record);
-    let cause = match there.columns.id(mismatch.record).filter(|_| mismatch.has_id) {
+    Some(match there.columns.id(mismatch.record).filter(|_| mismatch.has_id) {
         Some(id) => {
             let id = String::from_utf8_lossy(id);
-            anyhow::anyhow!(
-                "the training split at {other} px has no picture of the id {id:?}: at {of} px it is {place}"
-            )
+            format!("the training split at {other} px has no picture of the id {id:?}: at {of} px it is {place}")
         }
-        None => anyhow::anyhow!("a training record has no id to find it by at {other} px: {place} of those at {of} px"),
-    };
+        None => format!("a training record has no id to find it by at {other} px: {place} of those at {of} px"),
+    })
+}
+
+/// R3: refuses training splits of two sizes that are not of the same pictures.
+pub fn refuse_other_pictures(first: (u32, &Identified), second: (u32, &Identified)) -> Result<(), Failure> {
+    let Some(cause) = other_pictures(first, second).map(anyhow::Error::msg) else { return Ok(()) };
     let way_out = "give --data the folders of one data set, with the same pictures in train/ at every size";
     Err(Failure::BadData(Complaint::new(cause).way_out(way_out)))
 }

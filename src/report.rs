@@ -21,8 +21,11 @@ pub struct Report {
     pub rules: String,
     /// Why this is not a submission; empty when nothing is known against it.
     pub not_a_submission: Vec<String>,
-    /// In the order of the seeds.
+    /// The finished ones, in the order of the seeds.
     pub runs: Vec<RunReport>,
+    /// Runs that were started and are not finished, in the order of the seeds.
+    #[serde(default)]
+    pub unfinished: Vec<UnfinishedReport>,
     /// Mean of the runs' accuracies, 0–1; null without a finished run.
     pub accuracy_mean: Option<f64>,
     /// Standard deviation over n; null for fewer than two runs.
@@ -32,8 +35,14 @@ pub struct Report {
     /// Whether accuracies are those of the weights' running mean instead of the last weights.
     #[serde(default)]
     pub of_mean_weights: bool,
+    /// Whether the data set is the synthetic garden.
+    #[serde(default)]
+    pub on_garden: bool,
     /// Largest resident memory of the process, bytes.
     pub peak_memory_bytes: Option<u64>,
+    /// The most that a run took of its GPU, CUDA's own share included; null on a CPU, and where it could not be measured.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
     /// What was kept in memory between epochs; null without a cache.
     #[serde(default)]
     pub cache: Option<Cache>,
@@ -57,6 +66,15 @@ pub struct RunReport {
     pub validation_quarantined: u64,
     /// Optimiser steps over the lineage.
     pub steps: u64,
+    /// Whether `--max-steps` ended it before its last epoch.
+    #[serde(default)]
+    pub cut_short: bool,
+    /// Seconds of all attempts; what a killed one did after its last checkpoint is not among them.
+    #[serde(default)]
+    pub seconds: f64,
+    /// The most that an attempt took of the GPU; null as in the series.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
     /// Chain over the consumed training batches, hex.
     pub batch_hash: String,
     /// Chain of the ledger's last line, hex.
@@ -65,6 +83,17 @@ pub struct RunReport {
     pub weights_sha256: String,
     /// From start or resume to the next stop.
     pub attempts: Vec<AttemptReport>,
+}
+
+/// A run that was started and has not come to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnfinishedReport {
+    /// Its seed.
+    pub seed: u64,
+    /// From start or resume to the next stop.
+    pub attempts: Vec<AttemptReport>,
+    /// Why the last attempt ended, where it could still say so.
+    pub why: Option<String>,
 }
 
 /// What a run started from.
@@ -138,11 +167,14 @@ impl Report {
             rules: rules.name.clone(),
             not_a_submission: Vec::new(),
             runs,
+            unfinished: Vec::new(),
             accuracy_mean: statistics.mean,
             accuracy_std_population: statistics.std_population,
             accuracy_std_sample: statistics.std_sample,
             of_mean_weights: recipe.ema.is_some_and(|ema| ema.evaluate),
+            on_garden: false,
             peak_memory_bytes: None,
+            peak_device_bytes: None,
             cache: None,
         }
     }
@@ -248,6 +280,9 @@ mod tests {
             is_full_validation: true,
             validation_quarantined: 0,
             steps: 1,
+            cut_short: false,
+            peak_device_bytes: None,
+            seconds: 12.5,
             batch_hash: "aa".to_owned(),
             ledger_head: "bb".to_owned(),
             weights_sha256: "cc".to_owned(),
@@ -294,6 +329,7 @@ mod tests {
                     "accuracy_std_population",
                     "accuracy_std_sample",
                     "peak_memory_bytes",
+                    "peak_device_bytes",
                 ],
             ),
             (

@@ -1,6 +1,7 @@
 //! The folder of a series: its name, its lock, and which one `--resume` goes on with.
 //! Not here: what a run writes inside `seed-<n>/`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,18 @@ use crate::recipe::Recipe;
 use crate::report::write_atomically;
 use crate::rules::Rules;
 
-const RECIPE_FILE: &str = "recipe.toml";
-const RULES_FILE: &str = "rules.toml";
-const REPORT_FILE: &str = "report.json";
+/// The recipe of a series, resolved.
+pub const RECIPE_FILE: &str = "recipe.toml";
+/// Its rules, resolved.
+pub const RULES_FILE: &str = "rules.toml";
+/// Its report.
+pub const REPORT_FILE: &str = "report.json";
+/// The ledger of a run.
+pub const LEDGER_FILE: &str = "ledger.jsonl";
+/// Starts, resumes and ends of a run.
+pub const ATTEMPTS_FILE: &str = "attempts.jsonl";
+/// Folder of the ledgers of a run's parents.
+pub const PARENTS_FOLDER: &str = "parents";
 const LOCK_FILE: &str = "lock";
 
 /// An open series. The lock goes when this is dropped, or when the process ends in whatever way.
@@ -38,6 +48,9 @@ impl Series {
         let base = format!("{}-{}", recipe.name, timestamp(now));
         let folder = make_fresh_folder(out, &base)?;
         let lock = lock(&folder)?;
+        for (name, text) in recipe.files() {
+            write_atomically(&folder.join(name), text.as_bytes()).map_err(|error| unwritable(&folder, error))?;
+        }
         // The recipe comes last: a folder without one is not a series yet.
         write_atomically(&folder.join(RULES_FILE), rules.to_toml().as_bytes())
             .map_err(|error| unwritable(&folder, error))?;
@@ -79,13 +92,45 @@ impl Series {
 
     /// The folder of one run; not made yet.
     pub fn run_folder(&self, seed: u64) -> PathBuf {
-        self.folder.join(format!("seed-{seed}"))
+        self.folder.join(run_name(seed))
     }
 
     /// Where the report goes.
     pub fn report_path(&self) -> PathBuf {
         self.folder.join(REPORT_FILE)
     }
+}
+
+/// A series that nobody trains in any more: locked as long as this is kept.
+pub fn hold(folder: &Path) -> Result<File, Failure> {
+    if !folder.join(RECIPE_FILE).is_file() {
+        let sentence = format!("{} is not the folder of a series", folder.display());
+        return Err(Failure::usage(sentence, "name one such as runs/seedling-20261123-191203"));
+    }
+    lock(folder)
+}
+
+/// The name of a run's folder.
+pub fn run_name(seed: u64) -> String {
+    format!("seed-{seed}")
+}
+
+/// The seed that a run's folder is named by. Digits without a sign or leading zeros, so that one seed has one name.
+pub fn seed_of(folder_name: &str) -> Option<u64> {
+    let seed: u64 = folder_name.strip_prefix("seed-")?.parse().ok()?;
+    (run_name(seed) == folder_name).then_some(seed)
+}
+
+/// Every run of a series that was ever started, by seed: its folder is made before anything else.
+pub fn started_runs(series: &Path) -> io::Result<BTreeMap<u64, PathBuf>> {
+    let mut runs = BTreeMap::new();
+    for entry in fs::read_dir(series)? {
+        let path = entry?.path();
+        if let Some(seed) = path.file_name().and_then(|name| name.to_str()).and_then(seed_of) {
+            runs.insert(seed, path);
+        }
+    }
+    Ok(runs)
 }
 
 /// The recipe that a series was made by.
@@ -95,7 +140,7 @@ pub fn read_recipe(folder: &Path) -> Result<Recipe, Failure> {
 }
 
 /// The newest series of a recipe's name. Names sort by time; `-2`, `-3` … follow within one second.
-fn newest(out: &Path, recipe_name: &str) -> Result<Option<PathBuf>, Failure> {
+pub fn newest(out: &Path, recipe_name: &str) -> Result<Option<PathBuf>, Failure> {
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -153,7 +198,7 @@ fn lock(folder: &Path) -> Result<File, Failure> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let sentence = format!("another process is training in {}", folder.display());
-            Err(Failure::usage(sentence, "wait for it, stop it, or start a new series without --resume"))
+            Err(Failure::usage(sentence, "wait for it, stop it, or take another series"))
         }
         Err(TryLockError::Error(error)) => Err(unwritable(folder, error)),
     }
@@ -170,6 +215,13 @@ fn timestamp(now: SystemTime) -> String {
     let (year, month, day) = civil_date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+}
+
+/// UTC, `2026-11-23`.
+pub(crate) fn date(now: SystemTime) -> String {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (year, month, day) = civil_date(seconds / 86_400);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// Days since 1970-01-01 → year, month, day. Years are counted from March, so that a leap day ends one.

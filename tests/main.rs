@@ -4,7 +4,13 @@
 mod bench;
 mod common;
 mod data_commands;
+mod entry;
+mod leaderboard;
 mod lr_find;
+mod predict;
+mod referee;
 mod seeing;
 mod stages;
+mod submission;
+mod submit;
 mod train;

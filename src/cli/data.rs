@@ -16,7 +16,7 @@ pub enum DataCommand {
     /// Say what is in a data set: splits, counts, sizes, classes
     Inspect(InspectArgs),
     /// Read everything and check every checksum; exit 3 when anything is wrong
-    Verify(VerifyArgs),
+    Verify(DataVerifyArgs),
     /// Write a PNG contact sheet of augmented training images with their class names
     Show(ShowArgs),
     /// Write exact training batches as .npy, with their hash and boxes
@@ -68,7 +68,7 @@ pub struct InspectArgs {
 
 /// `data verify`
 #[derive(Args, Clone, Debug)]
-pub struct VerifyArgs {
+pub struct DataVerifyArgs {
     /// Folder or glob of shards, or a tree of a folder a class
     #[arg(required = true, value_name = "DIR|GLOB")]
     pub data: Vec<String>,

@@ -9,11 +9,12 @@ mod npy;
 mod pack;
 mod sheet;
 mod show;
-mod text;
+pub(crate) mod text;
 mod verify;
 
 use std::io::{self, Write as _};
 
+pub(crate) use self::text::harmless;
 use crate::cli::DataCommand;
 use crate::exit::Failure;
 

@@ -22,13 +22,13 @@ use serde_json::json;
 
 use super::text::{bytes, counted, harmless};
 use super::{print, text};
-use crate::cli::{Format, VerifyArgs};
+use crate::cli::{DataVerifyArgs, Format};
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::source::recipe;
 use crate::{data_set, transforms};
 
-pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &DataVerifyArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let recipe = recipe(&args.recipe)?;
     let source_px = recipe.as_ref().map(|recipe| recipe.stages[0].source_px);

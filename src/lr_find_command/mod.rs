@@ -22,7 +22,7 @@ use crate::train_command::{Prepared, of_train};
 pub fn run(args: &LrFindArgs) -> Result<(), Failure> {
     let range = range(args)?;
     let spec = RunSpec::from_args(&as_train(args))?;
-    crate::omp::wait_passively();
+    crate::library_settings::start_again();
     let device = device::choose(&spec.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     std::fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, error))?;
@@ -72,6 +72,7 @@ fn as_train(args: &LrFindArgs) -> TrainArgs {
         from: None,
         resume: false,
         max_steps: None,
+        device_memory_limit: None,
         report: None,
         pools: args.pools.clone(),
         seeing: SeeingArgs { dashboard: DashboardChoice::Off, ..SeeingArgs::default() },

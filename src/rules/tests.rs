@@ -1,6 +1,7 @@
 //! Tests of the rules.
 
 use super::*;
+use crate::recipe::Recipe;
 
 fn seedling(assignments: &[&str]) -> Recipe {
     let assignments: Vec<String> = assignments.iter().map(|text| (*text).to_owned()).collect();
@@ -31,6 +32,7 @@ fn each_rule_that_a_recipe_can_break_fails_alone() {
     let cases: &[(usize, &[&str], &[u64])] = &[
         (2, &[], &[1, 2, 3]),
         (2, &[AT_224, "evaluation.limit=100"], &[1, 2, 3]),
+        (2, &[AT_224, "evaluation.source_px=192"], &[1, 2, 3]),
         (4, &[AT_224], &[1]),
         (4, &[AT_224], &[1, 2, 4]),
         (5, &[AT_224, "stage.0.epochs=6"], &[1, 2, 3]),
@@ -54,22 +56,27 @@ fn no_rules_fail_nothing() {
 fn a_run_on_other_data_says_why_it_is_no_submission() {
     let outcome = Outcome {
         finished_seeds: vec![1],
+        unfinished_seeds: vec![2, 3],
         was_cut_short: true,
         validation_records: 100,
         validation_quarantined: 2,
         on_garden: true,
         device_bytes_max: Some(15 << 30),
+        seconds_max: 61.0,
         origin: Origin::Initialised,
     };
-    let reasons = reasons_against(&Rules::fastgarden(), &seedling(&[]), &outcome);
+    let rules = Rules { max_seconds: Some(60), ..Rules::fastgarden() };
+    let reasons = reasons_against(&rules, &seedling(&[]), &outcome);
     for expected in [
         "R2: the score is taken at 64 px, not at 224 px",
         "R2: the synthetic garden is not the competition's data set",
         "R2: 100 validation images were scored, not 3,712",
         "R2: 2 validation images could not be read",
         "R4: 1 run of at least 3: add --runs 3",
+        "R4: started and not finished: seed 2, 3; --resume goes on with it",
         "R4: --max-steps ended the run before its last epoch",
         "R6: 15.0 GiB of device memory were used, more than 14.0 GiB",
+        "time: a run took 61 s, more than 60",
     ] {
         assert!(reasons.iter().any(|reason| reason == expected), "{expected} not in {reasons:#?}");
     }

@@ -1,9 +1,12 @@
 //! `train`: one recipe, one run a seed, one report.
 //! Not here: training (`fastgarden-train`) or batches (`fastgarden-data`).
 
+mod lineage;
 mod parent;
 mod plan;
+mod run_table;
 mod show;
+mod splits;
 mod summary;
 
 use std::path::Path;
@@ -19,49 +22,82 @@ use fastgarden_train::trainer::{EVENTS_MAX, Run, RunEnd, RunResult, TrainError, 
 use crate::cli::TrainArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
+use crate::memory_estimate;
 use crate::progress::{Progress, ProgressKind};
+use crate::rules::refuse_beyond;
 use crate::run_spec::RunSpec;
 use crate::series::Series;
+use crate::submission::Environment;
 use crate::telemetry::Telemetry;
 pub use parent::Parents;
-pub use plan::{Prepared, evaluation};
+pub use plan::{Prepared, batch_spec, evaluation, objective};
 pub use show::cache_sentence;
 pub use summary::peak_memory_bytes;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let spec = RunSpec::from_args(args)?;
-    crate::omp::wait_passively();
+    crate::library_settings::start_again();
     let device = device::choose(&spec.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let prepared = Prepared::new(&spec, device)?;
+    refuse_beyond(&spec.rules, &spec.recipe, &prepared.parents.origin())?;
+    let memory = memory_estimate::before_a_run(&spec, device)?;
     let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
     let mut progress = Progress::new(ProgressKind::Auto);
     let mut telemetry = Telemetry::start(&args.seeing, prepared.told_of(&spec));
-    for line in prepared.headlines(&spec, &series).iter().chain(telemetry.notes()) {
+    let headlines = prepared.headlines(&spec, &series);
+    for line in headlines.iter().chain(&memory).chain(telemetry.notes()) {
         progress.note(line);
     }
+    summary::refuse_vanished(&series)?;
+    let environment = Environment::of_this_machine(device);
     interrupts.arm();
     let mut results = Vec::new();
     for (position, &seed) in spec.seeds.iter().enumerate() {
         let folder = series.run_folder(seed);
-        std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
+        begin(&prepared, &environment, seed, &folder).map_err(|error| unwritable(&folder, error))?;
+        // The report knows of every run from its start. One that it knows already may yet be refused, for other data say.
+        if !summary::is_told(&series, seed)? {
+            summary::write(&spec, &series, &prepared, &results, None)?;
+        }
         let run = prepared.run(&spec, seed, folder);
-        let ended = run_one(&prepared, run, &interrupts, &mut progress, &mut telemetry, (position + 1, spec.seeds.len()));
-        match ended.map_err(of_train)? {
-            RunEnd::Finished(result) => results.push((seed, result)),
-            RunEnd::Stopped { .. } => {
+        let seen = (&mut progress, &mut telemetry);
+        match run_one(&prepared, run, &interrupts, seen, (position + 1, spec.seeds.len())) {
+            Ok(RunEnd::Finished(result)) => results.push((seed, result)),
+            Ok(RunEnd::Stopped { .. }) => {
                 progress.finish();
-                summary::write(&spec, &series, &prepared, &results)?;
+                summary::write(&spec, &series, &prepared, &results, None)?;
                 let signal = interrupts.received().unwrap_or(crate::exit::Signal::Interrupt);
                 return Err(Failure::Interrupted { signal, resume_command: Some(spec.resume_command()) });
             }
+            Err(error) => {
+                progress.finish();
+                let why = error.to_string();
+                let failure = resumable(error, &spec);
+                // A run that was refused has not been tried. The run's own error comes first, should the report not be
+                // writable either.
+                if !matches!(failure, Failure::Usage(_))
+                    && let Err(second) = summary::write(&spec, &series, &prepared, &results, Some((seed, &why)))
+                {
+                    tracing::error!(?second, "the report could not be written either");
+                }
+                return Err(failure);
+            }
         }
-        // After every run, so that a failure in a later one loses nothing of the earlier ones.
-        summary::write(&spec, &series, &prepared, &results)?;
     }
     progress.finish();
     summary::print(&spec, &series, &prepared, &results)
+}
+
+/// Makes a run's folder: from here on it counts as started. Beside it go its parents' ledgers and where it is trained.
+fn begin(prepared: &Prepared, environment: &Environment, seed: u64, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let parent = prepared.parents.of(seed).filter(|_| !lineage::is_settled(folder));
+    if let Some(parent) = parent {
+        lineage::keep(&parent.ancestors, folder)?;
+    }
+    environment.note(folder)
 }
 
 /// One run from its pipeline's start to its end.
@@ -69,8 +105,7 @@ fn run_one(
     prepared: &Prepared,
     spec: TrainSpec,
     interrupts: &Interrupts,
-    progress: &mut Progress,
-    telemetry: &mut Telemetry,
+    (progress, telemetry): (&mut Progress, &mut Telemetry),
     run_of_runs: (usize, usize),
 ) -> Result<RunEnd, TrainError> {
     let options = PipelineOptions { tap: Some(telemetry.tap()), ..prepared.pipeline_options() };
@@ -89,9 +124,24 @@ fn run_one(
     answer.recv().unwrap_or(Err(TrainError::Pipeline(PipelineError::Stopped)))
 }
 
+/// A failed run with the command that goes on with it, where doing the same again can help.
+fn resumable(error: TrainError, spec: &RunSpec) -> Failure {
+    let is_outer = matches!(
+        error,
+        TrainError::Pipeline(_) | TrainError::Checkpoint(_) | TrainError::Ledger(_) | TrainError::File { .. }
+    );
+    match of_train(error) {
+        Failure::Run(complaint) if is_outer => {
+            Failure::Run(complaint.way_out(format!("when that is mended: {}", spec.resume_command())))
+        }
+        failure => failure,
+    }
+}
+
 /// The exit code that a failed run means.
 pub fn of_train(error: TrainError) -> Failure {
     match &error {
+        TrainError::OutOfTime { .. } => Failure::Rules(Complaint::new(error)),
         TrainError::Pipeline(PipelineError::TooManyBadRecords { .. }) => Failure::BadData(Complaint::new(error)),
         TrainError::Misfit { .. }
         | TrainError::Start { .. }

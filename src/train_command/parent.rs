@@ -7,10 +7,12 @@ use fastgarden_data::ledger;
 use fastgarden_proto::ledger::Parent as LedgerParent;
 use fastgarden_train::trainer::{StartSpec, StartWeights};
 
+use super::lineage::{self, Ancestor};
 use super::of_train;
 use crate::exit::{Complaint, Failure};
 use crate::recipe::{Net, Recipe};
 use crate::rules::Origin;
+use crate::series::LEDGER_FILE;
 use crate::weights;
 
 /// What one run starts from.
@@ -26,6 +28,8 @@ pub struct Parent {
     pub trained_on: Option<(Recipe, String)>,
     /// Why it can't be shown that everything was trained here.
     pub foreign: Option<String>,
+    /// Its files, and those of its own parents, to be kept beside the run.
+    pub ancestors: Vec<Ancestor>,
 }
 
 /// What the runs of a series start from, each seed from the same seed of the parent.
@@ -99,6 +103,7 @@ impl Parent {
             summary: transfer.summary(),
             trained_on: None,
             foreign: None,
+            ancestors: Vec::new(),
         };
         let Some(standing) = weights.standing else {
             parent.mark_foreign(format!("{} was trained elsewhere", weights.path.display()));
@@ -106,15 +111,26 @@ impl Parent {
         };
         parent.ledger.epochs = standing.epochs;
         parent.ledger.ledger_head.clone_from(&standing.ledger.head);
-        let ledger = weights.path.ancestors().nth(2).map(|run| run.join("ledger.jsonl"));
-        let Some(ledger) = ledger.filter(|ledger| ledger.is_file()) else {
+        let run = weights.path.ancestors().nth(2).filter(|run| run.join(LEDGER_FILE).is_file());
+        let Some(run) = run else {
             parent.mark_foreign(format!("the ledger of {} is not in its run's folder", weights.path.display()));
             return Ok(parent);
         };
-        let opening = ledger::opening_of(&ledger, &standing.ledger);
+        let opening = ledger::opening_of(&run.join(LEDGER_FILE), &standing.ledger);
         let opening = opening.map_err(|error| Failure::Usage(Complaint::new(error)))?;
-        if opening.parent.is_some_and(|grandparent| grandparent.foreign) {
-            parent.mark_foreign(format!("{} itself started from weights trained elsewhere", weights.path.display()));
+        parent.ancestors = lineage::of_parent(run, &standing.ledger).map_err(|error| {
+            let sentence = format!("the lineage of {} can't be read: {error}", weights.path.display());
+            Failure::usage(sentence, "leave checkpoints in the whole folder of their series")
+        })?;
+        match opening.parent {
+            Some(grandparent) if grandparent.foreign => {
+                parent
+                    .mark_foreign(format!("{} itself started from weights trained elsewhere", weights.path.display()));
+            }
+            Some(_) if parent.ancestors.len() < 2 => {
+                parent.mark_foreign(format!("the ledger of what {} started from is gone", weights.path.display()));
+            }
+            _ => {}
         }
         parent.trained_on = Some((weights::recipe_of(&weights.path)?, opening.data_fingerprint));
         Ok(parent)

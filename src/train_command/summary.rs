@@ -3,32 +3,67 @@
 
 use std::path::Path;
 
-use fastgarden_train::trainer::{EpochRecord, RunResult};
+use fastgarden_train::trainer::{self, EpochRecord, RunResult};
 
 use super::Results;
 use super::parent::Parent;
 use super::plan::Prepared;
+use super::run_table;
 use crate::exit::{Complaint, Failure};
-use crate::report::{AttemptReport, EpochReport, ExamplesReport, ParentReport, Report, RunReport};
+use crate::report::{AttemptReport, EpochReport, ExamplesReport, ParentReport, Report, RunReport, UnfinishedReport};
 use crate::rules::{Outcome, reasons_against};
 use crate::run_spec::RunSpec;
-use crate::series::Series;
+use crate::series::{ATTEMPTS_FILE, Series, started_runs};
 
-/// Writes the report, and its copy where one was asked for.
-pub fn write(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Results) -> Result<Report, Failure> {
-    let report = report(spec, series, prepared, results);
+/// Writes the report, and its copy where one was asked for. `failed` is the run that just failed, with its reason.
+pub fn write(
+    spec: &RunSpec,
+    series: &Series,
+    prepared: &Prepared,
+    results: &Results,
+    failed: Option<(u64, &str)>,
+) -> Result<Report, Failure> {
+    let report = report(spec, series, prepared, results, failed)?;
     for path in [Some(series.report_path()), spec.report.clone()].iter().flatten() {
         report.write(path).map_err(|error| unwritable(path, error))?;
     }
     Ok(report)
 }
 
+/// Whether the report tells of a run already.
+pub fn is_told(series: &Series, seed: u64) -> Result<bool, Failure> {
+    let seeds = |report: &Report| {
+        let unfinished = report.unfinished.iter().map(|run| run.seed);
+        report.runs.iter().map(|run| run.seed).chain(unfinished).any(|told| told == seed)
+    };
+    Ok(reported_before(series)?.as_ref().is_some_and(seeds))
+}
+
+/// A run that was started stays a part of its series: one whose folder is gone can be neither left out nor made again.
+pub fn refuse_vanished(series: &Series) -> Result<(), Failure> {
+    let Some(before) = reported_before(series)? else { return Ok(()) };
+    let seeds = before.runs.iter().map(|run| run.seed).chain(before.unfinished.iter().map(|run| run.seed));
+    match seeds.map(|seed| series.run_folder(seed)).find(|folder| !folder.is_dir()) {
+        Some(folder) => {
+            let sentence = format!("{} is gone, and the report tells of a run there", folder.display());
+            Err(Failure::usage(sentence, "put the folder back, or start a new series without --resume"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Writes the report and says how it went.
 pub fn print(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Results) -> Result<(), Failure> {
-    let report = write(spec, series, prepared, results)?;
-    let mut text = format!("\n{}\n", report.summary());
-    let is_partial = results.iter().any(|(_, result)| result.cut_short);
-    if is_partial {
+    let report = write(spec, series, prepared, results, None)?;
+    let mut text = "\n".to_owned();
+    for line in run_table::lines(&report) {
+        text += &format!("{line}\n");
+    }
+    if text.len() > 1 {
+        text += "\n";
+    }
+    text += &format!("{}\n", report.summary());
+    if report.runs.iter().any(|run| run.cut_short) {
         text += "cut short by --max-steps: the schedule was not followed to its end\n";
     }
     if !prepared.validation_records().1 {
@@ -42,8 +77,15 @@ pub fn print(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Res
     written.map_err(Failure::from)
 }
 
-fn report(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Results) -> Report {
+fn report(
+    spec: &RunSpec,
+    series: &Series,
+    prepared: &Prepared,
+    results: &Results,
+    failed: Option<(u64, &str)>,
+) -> Result<Report, Failure> {
     let (records, is_full) = prepared.validation_records();
+    let before = reported_before(series)?;
     let mut runs: Vec<RunReport> = results
         .iter()
         .map(|(seed, result)| RunReport {
@@ -51,30 +93,71 @@ fn report(spec: &RunSpec, series: &Series, prepared: &Prepared, results: &Result
             ..run_report(*seed, result, is_full)
         })
         .collect();
-    runs.extend(reported_before(series, results));
+    // Runs that an earlier invocation finished and this one was not asked for, or has not come to yet.
+    let is_here = |run: &RunReport| results.iter().any(|(seed, _)| *seed == run.seed);
+    runs.extend(before.iter().flat_map(|report| &report.runs).filter(|run| !is_here(run)).cloned());
     runs.sort_by_key(|run| run.seed);
+    let unfinished = unfinished(series, &runs, before.as_ref(), failed)?;
     let outcome = Outcome {
         finished_seeds: runs.iter().map(|run| run.seed).collect(),
-        was_cut_short: results.iter().any(|(_, result)| result.cut_short),
+        unfinished_seeds: unfinished.iter().map(|run| run.seed).collect(),
+        was_cut_short: runs.iter().any(|run| run.cut_short),
         validation_records: records,
         validation_quarantined: runs.iter().map(|run| run.validation_quarantined).max().unwrap_or(0),
         on_garden: prepared.on_garden,
-        device_bytes_max: None,
+        device_bytes_max: runs.iter().filter_map(|run| run.peak_device_bytes).max(),
+        seconds_max: runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
         origin: prepared.parents.origin(),
     };
     let mut report = Report::new(&spec.recipe, &spec.rules, runs);
+    report.unfinished = unfinished;
+    report.on_garden = prepared.on_garden;
     report.not_a_submission = reasons_against(&spec.rules, &spec.recipe, &outcome);
     report.cache = prepared.cache.as_ref().map(|cache| cache.observe());
     report.peak_memory_bytes = peak_memory_bytes();
-    report
+    report.peak_device_bytes = outcome.device_bytes_max;
+    Ok(report)
 }
 
-/// Runs of this series that an earlier invocation finished and this one was not asked for.
-fn reported_before(series: &Series, results: &Results) -> Vec<RunReport> {
-    let before = std::fs::read_to_string(series.report_path()).ok();
-    let before = before.and_then(|text| serde_json::from_str::<Report>(&text).ok());
-    let is_here = |run: &RunReport| results.iter().any(|(seed, _)| *seed == run.seed);
-    before.map(|report| report.runs.into_iter().filter(|run| !is_here(run)).collect()).unwrap_or_default()
+/// The report of this series as it was.
+fn reported_before(series: &Series) -> Result<Option<Report>, Failure> {
+    let path = series.report_path();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&path, error.into())),
+    };
+    serde_json::from_str(&text).map(Some).map_err(|error| unreadable(&path, error.into()))
+}
+
+fn unreadable(path: &Path, error: anyhow::Error) -> Failure {
+    let cause = error.context(format!("cannot read what {} says of this series' runs", path.display()));
+    Failure::Usage(
+        Complaint::new(cause).way_out("put the report back as it was, or start a new series without --resume"),
+    )
+}
+
+/// Every run that was started and is not among `runs`.
+fn unfinished(
+    series: &Series,
+    runs: &[RunReport],
+    before: Option<&Report>,
+    failed: Option<(u64, &str)>,
+) -> Result<Vec<UnfinishedReport>, Failure> {
+    let mut started = started_runs(series.folder()).map_err(|error| unreadable(series.folder(), error.into()))?;
+    started.retain(|seed, _| !runs.iter().any(|run| run.seed == *seed));
+    let tell = |(seed, folder): (u64, std::path::PathBuf)| {
+        let attempts: Vec<_> =
+            trainer::attempts_in(&folder.join(ATTEMPTS_FILE)).into_iter().map(attempt_report).collect();
+        let then = before.and_then(|report| report.unfinished.iter().find(|run| run.seed == seed));
+        let why = match failed {
+            Some((of, why)) if of == seed => Some(why.to_owned()),
+            // Said of the last attempt, which is still the last.
+            _ => then.filter(|then| then.attempts == attempts).and_then(|then| then.why.clone()),
+        };
+        UnfinishedReport { seed, attempts, why }
+    };
+    Ok(started.into_iter().map(tell).collect())
 }
 
 fn run_report(seed: u64, result: &RunResult, is_full_validation: bool) -> RunReport {
@@ -86,11 +169,18 @@ fn run_report(seed: u64, result: &RunResult, is_full_validation: bool) -> RunRep
         validation_quarantined: result.epochs.last().map_or(0, |epoch| epoch.evaluation_quarantined),
         parent: None,
         steps: result.steps,
+        cut_short: result.cut_short,
+        seconds: result.seconds,
+        peak_device_bytes: result.peak_device_bytes,
         batch_hash: result.batch_hash.clone(),
         ledger_head: result.ledger_head.clone(),
         weights_sha256: result.weights_sha256.clone(),
-        attempts: result.attempts.iter().map(|&(from_step, to_step)| AttemptReport { from_step, to_step }).collect(),
+        attempts: result.attempts.iter().copied().map(attempt_report).collect(),
     }
+}
+
+fn attempt_report((from_step, to_step): (u64, u64)) -> AttemptReport {
+    AttemptReport { from_step, to_step }
 }
 
 fn parent_report(parent: &Parent) -> ParentReport {

@@ -43,6 +43,27 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 17] = [
+        Self::LengthCrcMismatch,
+        Self::LengthTooLarge,
+        Self::Truncated,
+        Self::DataCrcMismatch,
+        Self::CountDiffersFromName,
+        Self::NotATfrecord,
+        Self::DamagedCompression,
+        Self::NotAnExample,
+        Self::MissingImage,
+        Self::MissingLabel,
+        Self::LabelOutOfRange,
+        Self::WrongFeatureType,
+        Self::NotAnImage,
+        Self::DamagedImage,
+        Self::ImageTooLarge,
+        Self::UnsupportedImage,
+        Self::DecoderPanicked,
+    ];
+
     /// The stable snake-case name.
     pub fn name(self) -> &'static str {
         match self {

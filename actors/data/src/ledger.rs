@@ -4,18 +4,19 @@
 //! Each line is compact JSON whose last member is `"chain":"<hex>"`: the SHA-256 of the previous line's chain (as hex
 //! text, 64 zeros at first) followed by the line's bytes with that member cut out.
 
+mod link;
+
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fastgarden_proto::ledger::Opening;
 use fastgarden_proto::ledger::line::Line;
-use sha2::{Digest, Sha256};
 
-use crate::plan::hex;
+pub use self::link::{Link, genesis, written};
 
-/// Version of the format, in the opening line.
-pub const LEDGER_VERSION: u32 = 1;
+/// Version of the format, in the opening line. 2 tells the numbers of records, so that plans can be drawn again.
+pub const LEDGER_VERSION: u32 = 2;
 
 /// What can go wrong with a ledger.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +54,7 @@ pub struct LedgerPosition {
 
 impl Default for LedgerPosition {
     fn default() -> Self {
-        Self { head: "0".repeat(64), bytes: 0 }
+        Self { head: genesis(), bytes: 0 }
     }
 }
 
@@ -83,9 +84,7 @@ impl Ledger {
 
     /// Appends one line.
     pub fn append(&mut self, line: &Line) -> Result<(), LedgerError> {
-        let body = serde_json::to_string(line).expect("ledger lines hold nothing that JSON can't");
-        let chain = chain(&self.position.head, &body);
-        let text = format!("{},\"chain\":\"{chain}\"}}\n", &body[..body.len() - 1]);
+        let (text, chain) = written(&self.position.head, line);
         self.file.write_all(text.as_bytes()).map_err(|cause| io(&self.path, "written", cause))?;
         self.position.head = chain;
         self.position.bytes += text.len() as u64;
@@ -107,15 +106,14 @@ impl Ledger {
 pub fn opening_of(path: &Path, position: &LedgerPosition) -> Result<Opening, LedgerError> {
     let file = File::open(path).map_err(|cause| io(path, "opened", cause))?;
     let lines = read_lines_up_to(path, &file, position)?;
-    let body = lines.first().and_then(|line| split(line)).map(|(body, _)| body).unwrap_or_default();
-    match serde_json::from_str(&body) {
-        Ok(Line::Opening(opening)) => Ok(opening),
+    match lines.first().and_then(|line| Link::of(line)).map(|link| link.parse()) {
+        Some(Ok(Line::Opening(opening))) => Ok(opening),
         _ => Err(LedgerError::Broken { path: path.to_owned(), line: 1, what: "does not open a ledger".to_owned() }),
     }
 }
 
 /// The lines up to a position, which their chain must lead to.
-fn read_lines_up_to(path: &Path, file: &File, position: &LedgerPosition) -> Result<Vec<String>, LedgerError> {
+fn read_lines_up_to(path: &Path, file: &File, position: &LedgerPosition) -> Result<Vec<Vec<u8>>, LedgerError> {
     let mut found = LedgerPosition::default();
     let mut within = Vec::new();
     for line in lines(path, BufReader::new(file))? {
@@ -139,49 +137,26 @@ pub fn read(path: &Path) -> Result<Vec<Line>, LedgerError> {
     let mut parsed = Vec::new();
     for (number, line) in lines(path, BufReader::new(file))?.iter().enumerate() {
         position = advance(path, number + 1, &position, line)?;
-        let (body, _) = split(line).expect("advance has split it");
-        let line = serde_json::from_str(&body).map_err(|error| LedgerError::Broken {
-            path: path.to_owned(),
-            line: number + 1,
-            what: format!("is not a ledger line: {error}"),
-        })?;
-        parsed.push(line);
+        let link = Link::of(line).expect("advance has taken it apart");
+        let broken = |what| LedgerError::Broken { path: path.to_owned(), line: number + 1, what };
+        parsed.push(link.parse().map_err(broken)?);
     }
     Ok(parsed)
 }
 
-fn lines(path: &Path, reader: impl BufRead) -> Result<Vec<String>, LedgerError> {
-    // A kill can leave half a line at the end, also half a UTF-8 character: such a tail is no line.
-    let mut lines = Vec::new();
-    for line in reader.split(b'\n') {
-        let line = line.map_err(|cause| io(path, "read", cause))?;
-        lines.push(String::from_utf8_lossy(&line).into_owned());
-    }
-    Ok(lines)
+/// A kill can leave half a line at the end: such a tail is a line without a chain.
+fn lines(path: &Path, reader: impl BufRead) -> Result<Vec<Vec<u8>>, LedgerError> {
+    reader.split(b'\n').collect::<Result<_, _>>().map_err(|cause| io(path, "read", cause))
 }
 
 /// The position after one more line.
-fn advance(path: &Path, number: usize, from: &LedgerPosition, line: &str) -> Result<LedgerPosition, LedgerError> {
+fn advance(path: &Path, number: usize, from: &LedgerPosition, line: &[u8]) -> Result<LedgerPosition, LedgerError> {
     let broken = |what: &str| LedgerError::Broken { path: path.to_owned(), line: number, what: what.to_owned() };
-    let (body, stated) = split(line).ok_or_else(|| broken("does not end in a chain member"))?;
-    if chain(&from.head, &body) != stated {
+    let link = Link::of(line).ok_or_else(|| broken("does not end in a chain member"))?;
+    if !link.follows(&from.head) {
         return Err(broken("was changed, or a line before it was"));
     }
-    Ok(LedgerPosition { head: stated.to_owned(), bytes: from.bytes + line.len() as u64 + 1 })
-}
-
-/// A line's body (with its closing brace) and its chain.
-fn split(line: &str) -> Option<(String, &str)> {
-    let (body, rest) = line.rsplit_once(",\"chain\":\"")?;
-    let chain = rest.strip_suffix("\"}")?;
-    (chain.len() == 64).then(|| (format!("{body}}}"), chain))
-}
-
-fn chain(previous: &str, body: &str) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(previous.as_bytes());
-    hasher.update(body.as_bytes());
-    hex(&hasher.finalize())
+    Ok(LedgerPosition { head: link.chain.to_owned(), bytes: from.bytes + line.len() as u64 + 1 })
 }
 
 fn io(path: &Path, action: &'static str, cause: std::io::Error) -> LedgerError {

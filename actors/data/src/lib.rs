@@ -21,6 +21,7 @@ pub mod pack;
 // The plan: which example when, cut how.
 pub mod random;
 pub mod sampler;
+pub mod holdout;
 pub mod plan;
 pub mod ticket;
 pub mod phase;
@@ -67,6 +68,7 @@ pub mod ceiling;
 // What was consumed, provably.
 pub mod batch_hash;
 pub mod ledger;
+pub mod audit;
 
 // The synthetic data set.
 pub mod garden;

@@ -18,7 +18,7 @@ use thiserror::Error;
 pub use file::{WeightFile, read_file, write_file};
 pub use format::FORMAT_VERSION;
 pub(crate) use format::bytes_of;
-pub use read::{Loaded, Newest, Skipped, newest_valid, read};
+pub use read::{Loaded, Newest, Skipped, newest_meta, newest_valid, read};
 pub use restore::{OPTIMIZER, load_into, section, sha256_of_weights, with_prefix};
 pub use write::write;
 

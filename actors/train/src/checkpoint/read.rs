@@ -69,18 +69,24 @@ pub fn newest_valid(parent: &Path) -> Result<Newest, CheckpointError> {
     Ok(newest)
 }
 
+/// Folder and caller's part of the newest checkpoint under `parent` whose manifest is whole; its tensors are not read.
+pub fn newest_meta(parent: &Path) -> Result<Option<(PathBuf, Value)>, CheckpointError> {
+    if !parent.try_exists().map_err(io_error("look for", parent))? {
+        return Ok(None);
+    }
+    for (_, path) in list(parent)?.into_iter().rev() {
+        match read_manifest(&path) {
+            Ok(manifest) => return Ok(Some((path, manifest.meta))),
+            Err(CheckpointError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
 /// Reads the checkpoint in the folder `path`.
 pub fn read(path: &Path) -> Result<Loaded, CheckpointError> {
-    let folder = path.metadata().map_err(io_error("open the checkpoint", path))?;
-    if !folder.is_dir() {
-        return Err(damaged(path, "it is not a folder"));
-    }
-    let text = read_file(path, MANIFEST_FILE, MANIFEST_BYTES_MAX)?;
-    let text = String::from_utf8(text).map_err(|_| damaged(path, format!("{MANIFEST_FILE} is not text")))?;
-    let manifest = unseal(&text).map_err(|refusal| match refusal {
-        Refusal::Newer(found) => CheckpointError::Newer { path: path.to_owned(), found },
-        Refusal::Damaged(what) => damaged(path, what),
-    })?;
+    let manifest = read_manifest(path)?;
     let sealed = manifest.files.get(STATE_FILE);
     let sealed = sealed.ok_or_else(|| damaged(path, format!("{MANIFEST_FILE} doesn't name {STATE_FILE}")))?;
     let state = read_file(path, STATE_FILE, STATE_BYTES_MAX)?;
@@ -89,6 +95,19 @@ pub fn read(path: &Path) -> Result<Loaded, CheckpointError> {
     }
     let tensors = decode(&state, &manifest).map_err(|what| damaged(path, what))?;
     Ok(Loaded { path: path.to_owned(), meta: manifest.meta, tensors })
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, CheckpointError> {
+    let folder = path.metadata().map_err(io_error("open the checkpoint", path))?;
+    if !folder.is_dir() {
+        return Err(damaged(path, "it is not a folder"));
+    }
+    let text = read_file(path, MANIFEST_FILE, MANIFEST_BYTES_MAX)?;
+    let text = String::from_utf8(text).map_err(|_| damaged(path, format!("{MANIFEST_FILE} is not text")))?;
+    unseal(&text).map_err(|refusal| match refusal {
+        Refusal::Newer(found) => CheckpointError::Newer { path: path.to_owned(), found },
+        Refusal::Damaged(what) => damaged(path, what),
+    })
 }
 
 /// A whole file of the checkpoint, of at most `bytes_max`.

@@ -5,11 +5,15 @@
 //! are never behind data.
 
 mod attempts;
+mod clock;
 mod course;
 mod evaluate;
 mod find_lr;
+mod memory;
 mod pending;
+mod predict;
 mod progress;
+mod record_losses;
 mod spec;
 mod standing;
 mod start;
@@ -25,13 +29,15 @@ use fastgarden_data::failure::PipelineError;
 use fastgarden_data::pipeline::Pipeline;
 use fastgarden_data::tell::tell;
 
+pub use attempts::read as attempts_in;
 pub use evaluate::evaluate;
 pub use find_lr::find_lr;
+pub use predict::{Guess, Guessed, PredictSpec, predict};
 pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, Stepped, TrainError};
 pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
-pub use standing::{Standing, cpu_threads_of, show_mean, standing_of};
+pub use standing::{Standing, cpu_threads_of, show_mean, standing_in, standing_of};
 pub use start::StartWeights;
-pub use step::ROWS_MIN;
+pub use step::{ROWS_MIN, images};
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

@@ -2,6 +2,8 @@
 //! Not here: going on with the run (see `state`).
 
 use fastgarden_data::ledger::LedgerPosition;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::state::{EMA, Next, Progress};
 use crate::checkpoint::{self, Loaded};
@@ -26,7 +28,12 @@ pub struct Standing {
 
 /// Where a checkpoint's run stood; `None` if it is not one of this trainer's.
 pub fn standing_of(loaded: &Loaded) -> Option<Standing> {
-    let progress: Progress = serde_json::from_value(loaded.meta.clone()).ok()?;
+    standing_in(&loaded.meta)
+}
+
+/// Where a checkpoint's run stood, by what its manifest says; `None` if it is not one of this trainer's.
+pub fn standing_in(meta: &Value) -> Option<Standing> {
+    let progress = Progress::deserialize(meta).ok()?;
     let cursor = progress.cursor;
     // An epoch is opened with its first ticket.
     let is_opened = cursor.next != Next::Train || cursor.seq > 0;

@@ -1,0 +1,117 @@
+//! The files of a run's parents, kept beside the run from its start: without them nobody could follow its lineage once the
+//! parents' own folders are gone. Not here: whose weights are taken (see `parent`).
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use fastgarden_data::ledger::LedgerPosition;
+
+use crate::report::write_atomically;
+use crate::series::{LEDGER_FILE, PARENTS_FOLDER, RECIPE_FILE, RULES_FILE};
+
+/// Most generations that are followed.
+const GENERATIONS_MAX: usize = crate::submission::PARENTS_MAX;
+
+/// One parent: its ledger up to the checkpoint that was taken, with what is needed to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    ledger: Vec<u8>,
+    recipe: Vec<u8>,
+    rules: Vec<u8>,
+}
+
+/// The parent whose run lies in `run`, then its parents.
+///
+/// # Errors
+/// When a file of the parent itself can't be read. The generations before it may be fewer than there were.
+pub fn of_parent(run: &Path, position: &LedgerPosition) -> io::Result<Vec<Ancestor>> {
+    let run = run.canonicalize()?;
+    let series = run.parent().unwrap_or(&run);
+    let mut ledger = fs::read(run.join(LEDGER_FILE))?;
+    ledger.truncate(usize::try_from(position.bytes).unwrap_or(usize::MAX));
+    let (recipe, rules) = (fs::read(series.join(RECIPE_FILE))?, fs::read(series.join(RULES_FILE))?);
+    let mut found = vec![Ancestor { ledger, recipe, rules }];
+    for number in 1..GENERATIONS_MAX {
+        let folder = run.join(PARENTS_FOLDER).join(number.to_string());
+        let file = |name| fs::read(folder.join(name));
+        let (Ok(ledger), Ok(recipe), Ok(rules)) = (file(LEDGER_FILE), file(RECIPE_FILE), file(RULES_FILE)) else {
+            break;
+        };
+        found.push(Ancestor { ledger, recipe, rules });
+    }
+    Ok(found)
+}
+
+/// Whether a run has come to a checkpoint: from then on it goes on with the parents it began with, or not at all.
+pub fn is_settled(run: &Path) -> bool {
+    let checkpoints = fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    checkpoints.into_iter().any(|checkpoint| checkpoint.path().extension().is_none())
+}
+
+/// Writes them into a run's folder, as `parents/1`, `parents/2` …, in place of those of an earlier start.
+pub fn keep(ancestors: &[Ancestor], run: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(run.join(PARENTS_FOLDER)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    for (ancestor, number) in ancestors.iter().zip(1..) {
+        let folder = run.join(PARENTS_FOLDER).join(number.to_string());
+        fs::create_dir_all(&folder)?;
+        let files = [(LEDGER_FILE, &ancestor.ledger), (RECIPE_FILE, &ancestor.recipe), (RULES_FILE, &ancestor.rules)];
+        for (name, bytes) in files {
+            write_atomically(&folder.join(name), bytes)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A series of one run, with these files in it.
+    fn series(ledger: &str) -> tempfile::TempDir {
+        let series = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(series.path().join("seed-1")).expect("writable");
+        for (name, text) in [("recipe.toml", "a"), ("rules.toml", "b"), ("seed-1/ledger.jsonl", ledger)] {
+            fs::write(series.path().join(name), text).expect("writable");
+        }
+        series
+    }
+
+    #[test]
+    fn generations_are_kept_in_order_and_ledgers_end_at_the_checkpoint() {
+        let position = |bytes| LedgerPosition { head: String::new(), bytes };
+        let (oldest, middle, youngest) = (series("oldest+later"), series("middle"), series("youngest"));
+        let run = |series: &tempfile::TempDir| series.path().join("seed-1");
+        let first = of_parent(&run(&oldest), &position(6)).expect("readable");
+        keep(&first, &run(&middle)).expect("writable");
+        let both = of_parent(&run(&middle), &position(6)).expect("readable");
+        keep(&both, &run(&youngest)).expect("writable");
+        keep(&[&both[..], &both].concat(), &run(&youngest)).expect("writable");
+        keep(&both, &run(&youngest)).expect("another start takes the place of the one before");
+        let ledger = |number: u32| fs::read_to_string(run(&youngest).join(format!("parents/{number}/ledger.jsonl")));
+        assert_eq!((ledger(1).expect("kept"), ledger(2).expect("kept")), ("middle".to_owned(), "oldest".to_owned()));
+        assert!(ledger(3).is_err());
+        assert_eq!(of_parent(&run(&youngest), &position(99)).expect("readable").len(), 3);
+    }
+
+    #[test]
+    fn a_run_is_settled_with_its_first_whole_checkpoint() {
+        let series = series("ledger");
+        let run = series.path().join("seed-1");
+        assert!(!is_settled(&run));
+        fs::create_dir_all(run.join("checkpoints/1-4.tmp")).expect("writable");
+        assert!(!is_settled(&run));
+        fs::create_dir_all(run.join("checkpoints/1-4")).expect("writable");
+        assert!(is_settled(&run));
+    }
+
+    #[test]
+    fn a_parent_without_its_recipe_is_none() {
+        let alone = series("ledger");
+        fs::remove_file(alone.path().join("recipe.toml")).expect("there");
+        assert!(of_parent(&alone.path().join("seed-1"), &LedgerPosition::default()).is_err());
+    }
+}
