@@ -187,10 +187,7 @@ pub fn draw_garden(spec: &GardenSpec, folder: &Path) -> Result<garden::GardenSum
             progress.note(&format!("drawing the garden, {total} pictures, once: {}", folder.display()));
             progress.start_phase(1, 1, 1, 1, "draw", total);
         }
-        let images_per_s = done as f64 / since.elapsed().as_secs_f64().max(1e-9);
-        let figures =
-            Figures { done_examples: done, loss: None, images_per_s, input_wait_share: 0.0, bottleneck: "" };
-        progress.update(&figures);
+        progress.update(&Figures::of_rate(done, done as f64 / since.elapsed().as_secs_f64().max(1e-9)));
     };
     let summary = garden::write(spec, folder, &told).map_err(of_garden)?;
     progress.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).0.finish();

@@ -53,6 +53,13 @@ pub struct Figures<'a> {
     pub bottleneck: &'a str,
 }
 
+impl Figures<'_> {
+    /// Of something that is no training.
+    pub fn of_rate(done_examples: u64, images_per_s: f64) -> Self {
+        Self { done_examples, loss: None, images_per_s, input_wait_share: 0.0, bottleneck: "" }
+    }
+}
+
 /// Shows one series.
 pub struct Progress {
     output: Output,

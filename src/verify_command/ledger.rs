@@ -18,7 +18,7 @@ use super::told::{self, Told};
 use crate::cli::{EvaluateArgs, Format, RecipeChoice, VerifyArgs};
 use crate::evaluate_command;
 use crate::exit::{Complaint, Failure, OrFail as _};
-use crate::progress::{Progress, ProgressKind};
+use crate::progress::{Figures, Progress, ProgressKind};
 use crate::recipe::Recipe;
 use crate::referee::{self, DataColumns, Evidence, Finding, KnownHead, LEDGER_BYTES_MAX};
 use crate::report::{Report, RunReport};
@@ -114,7 +114,7 @@ impl Known<'_> {
             }
             done_before = done;
             let rate = (before + done) as f64 / begun.elapsed().as_secs_f64().max(1e-9);
-            progress.update(done, None, rate, 0.0);
+            progress.update(&Figures::of_rate(done, rate));
         };
         let remade = referee::remake(evidence, data, &PoolSizes::from(&self.args.pools), told)?;
         progress.finish();
