@@ -10,6 +10,7 @@ mod execution;
 mod leaderboard_tests;
 mod library;
 mod located;
+mod loss;
 mod net;
 mod optimizer;
 mod overrides;
@@ -31,14 +32,16 @@ pub use error::{RecipeError, listed, nearest};
 pub(crate) use execution::PREFETCH_MAX;
 pub use execution::{CacheBytes, CpuBudget, Execution};
 pub use fastgarden_train::batch_augment::{BatchAugment, EraseSpec, MixSpec, Normalize};
+pub use fastgarden_train::loss::MetricLoss;
 pub use fastgarden_train::net::xresnet::XResNetSpec as Net;
 pub use fastgarden_train::schedule::Schedule;
 pub use fastgarden_train::trainer::EmaSpec;
 pub(crate) use library::read_small_text;
 pub use library::{EMBEDDED, Embedded};
-pub(crate) use located::parse;
+pub(crate) use located::{Node, parse};
 pub use optimizer::Optimizer;
 pub(crate) use validate::RUNS_MAX;
+pub(crate) use write::quoted;
 
 /// A complete, checked training. Every key has a value; [`Recipe::to_toml`] prints them all.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,8 +62,8 @@ pub struct Recipe {
     pub data: Data,
     /// The network; all of its parts fit together.
     pub net: Net,
-    /// The loss: cross-entropy with this label smoothing, 0 ≤ ε < 1.
-    pub label_smoothing: f64,
+    /// What is minimised.
+    pub loss: Loss,
     /// The optimiser.
     pub optimizer: Optimizer,
     /// The running mean of the weights, where one is kept.
@@ -127,6 +130,24 @@ impl BadRecords {
             Self::Count(count) => count,
         }
     }
+}
+
+/// `[loss]`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Of the cross-entropy, which is always part of it: 0 ≤ ε < 1.
+    pub label_smoothing: f64,
+    /// What is minimised of embeddings besides.
+    pub metric: Option<Metric>,
+}
+
+/// A loss of embeddings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// Which.
+    pub loss: MetricLoss,
+    /// How much it counts beside cross-entropy, above 0.
+    pub weight: f64,
 }
 
 /// `[[stage]]`

@@ -39,6 +39,8 @@ impl Check<'_> {
             self_attention: self.self_attention(raw.self_attention.unwrap_or(false), raw.self_attention_stage)?,
             activation: self.choice("net.activation", raw.activation, Some("relu"), Activation::ALL, &[])?,
             outputs,
+            // `[head]` says.
+            embedding: None,
         };
         net.check().map_err(|SpecError { key, rule }| {
             let path = format!("net.{key}");

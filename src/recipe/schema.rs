@@ -15,6 +15,7 @@ pub struct RecipeToml {
     pub data_note: Option<String>,
     pub data: Option<DataToml>,
     pub net: Option<NetToml>,
+    pub head: Option<HeadToml>,
     pub loss: Option<LossToml>,
     pub optimizer: Option<OptimizerToml>,
     pub ema: Option<EmaToml>,
@@ -82,9 +83,18 @@ pub struct BlockToml {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
+pub struct HeadToml {
+    pub kind: Option<String>,
+    pub embedding: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct LossToml {
     pub kind: Option<String>,
     pub label_smoothing: Option<f64>,
+    pub margin: Option<f64>,
+    pub metric_weight: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -52,7 +52,7 @@ fn set_changes_any_key_before_anything_is_checked() {
         "stage.0.schedule={ kind = \"constant\" }",
     ])
     .expect("valid");
-    assert_eq!((recipe.stages[0].epochs, recipe.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
+    assert_eq!((recipe.stages[0].epochs, recipe.loss.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
     let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
     assert_eq!(
         recipe.optimizer,

@@ -9,12 +9,12 @@ use fastgarden_train::net::xresnet::OUTPUTS_MAX;
 use fastgarden_train::trainer::ROWS_MIN;
 
 use super::augment::Augmentation;
-use super::check::{Check, POSITIVE, SHARE_BELOW_ONE};
+use super::check::{Check, POSITIVE};
 use super::error::RecipeError;
 use super::located::Node;
 use super::schema::{CheckpointToml, DataToml, EvaluationToml, RecipeToml, StageToml};
 use super::{
-    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Normalize, OptimizerState, Recipe,
+    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Net, Normalize, OptimizerState, Recipe,
     Sampler, Stage, StagePrecision,
 };
 
@@ -37,16 +37,16 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
     let check = Check { file, root };
     let name = check.name(raw.name)?;
     let data = check.data(raw.data.unwrap_or_default())?;
-    let net = check.net(raw.net.unwrap_or_default(), data.classes)?;
-    let loss = raw.loss.unwrap_or_default();
-    check.choice("loss.kind", loss.kind, Some("cross_entropy"), &[("cross_entropy", ())], &[])?;
-    let label_smoothing = check.number("loss.label_smoothing", loss.label_smoothing, Some(0.1), &SHARE_BELOW_ONE)?;
+    let embedding = check.head(raw.head.unwrap_or_default())?;
+    let net = Net { embedding, ..check.net(raw.net.unwrap_or_default(), data.classes)? };
+    let loss = check.loss(raw.loss.unwrap_or_default())?;
     let optimizer = check.optimizer(raw.optimizer.unwrap_or_default())?;
     check.groups_fit(&net, &optimizer.groups)?;
     let stages = check.stages(raw.stage.unwrap_or_default())?;
     let last = stages[stages.len() - 1];
     let evaluation = check.evaluation(raw.evaluation.unwrap_or_default(), &last)?;
     check.input_sizes(&net, &stages, &evaluation)?;
+    check.loss_fits(&loss, &net, &stages)?;
     Ok(Recipe {
         name,
         summary: raw.summary.unwrap_or_default(),
@@ -56,7 +56,7 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
         data_note: raw.data_note.unwrap_or_default(),
         data,
         net,
-        label_smoothing,
+        loss,
         optimizer,
         ema: raw.ema.map(|ema| check.ema(ema)).transpose()?,
         evaluation,

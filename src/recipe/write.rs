@@ -2,7 +2,7 @@
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
 use super::{
-    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Sampler, Stage, augment, net, optimizer,
+    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Sampler, Stage, augment, loss, net, optimizer,
 };
 
 /// Everything that the hash covers.
@@ -88,10 +88,7 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
 }
 
 fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
-    lines.extend([
-        "\n[loss]\nkind = \"cross_entropy\"".to_owned(),
-        format!("label_smoothing = {:?}", recipe.label_smoothing),
-    ]);
+    lines.extend(loss::lines(&recipe.net, &recipe.loss));
     lines.extend(optimizer::lines(&recipe.optimizer));
     lines.extend(optimizer::ema_lines(recipe.ema));
 }

@@ -21,13 +21,14 @@ use fastgarden_train::trainer::{EVENTS_MAX, Run, RunEnd, RunResult, TrainError, 
 use crate::cli::TrainArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
+use crate::memory_estimate;
 use crate::progress::{Progress, ProgressKind};
 use crate::rules::refuse_beyond;
 use crate::run_spec::RunSpec;
 use crate::series::Series;
 use crate::submission::Environment;
 pub use parent::Parents;
-pub use plan::{Prepared, evaluation};
+pub use plan::{Prepared, batch_spec, evaluation, objective};
 pub use show::cache_sentence;
 pub use summary::peak_memory_bytes;
 
@@ -39,9 +40,10 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let interrupts = Interrupts::listen()?;
     let prepared = Prepared::new(&spec, device)?;
     refuse_beyond(&spec.rules, &spec.recipe, &prepared.parents.origin())?;
+    let memory = memory_estimate::before_a_run(&spec, device)?;
     let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
     let mut progress = Progress::new(ProgressKind::Auto);
-    for line in prepared.headlines(&spec, &series) {
+    for line in prepared.headlines(&spec, &series).into_iter().chain(memory) {
         progress.note(&line);
     }
     summary::refuse_vanished(&series)?;

@@ -14,7 +14,7 @@ use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::plan::hex;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
 use fastgarden_train::batch_augment::BatchSpec;
-use fastgarden_train::loss::{CrossEntropy, Objective};
+use fastgarden_train::loss::{CrossEntropy, Objective, Together};
 use fastgarden_train::precision::Precision;
 use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
@@ -22,7 +22,7 @@ use tch::Device;
 use super::parent::Parents;
 use crate::data_set::{self, Identified};
 use crate::exit::Failure;
-use crate::recipe::{self, OptimizerState, Recipe, StagePrecision};
+use crate::recipe::{self, Metric, OptimizerState, Recipe, StagePrecision};
 use crate::rules::{Rules, grouped};
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
@@ -195,6 +195,7 @@ impl Prepared {
             seed,
             cap,
             max_steps: spec.max_steps,
+            device_bytes_max: spec.device_memory_limit,
             seconds_max: spec.rules.max_seconds,
             cpu_threads: self.cpu_threads(),
             checkpoint: CheckpointSpec {
@@ -347,12 +348,7 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, rec
         drop_last: stage.drop_last,
         sampler: transforms::sampler(stage.sampler),
         views: vec![transforms::stage_view(stage)],
-        batch: BatchSpec {
-            augment: stage.batch_augment,
-            normalize: recipe.data.normalize,
-            erase: stage.erase,
-            mix: stage.mix,
-        },
+        batch: batch_spec(stage, recipe),
         lr: stage.lr.unwrap_or(recipe.optimizer.lr),
         schedule: stage.schedule,
         precision,
@@ -373,6 +369,21 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
     }
 }
 
-fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
-    Arc::new(CrossEntropy { label_smoothing: recipe.label_smoothing })
+/// What is done to the batches of a stage on the device.
+pub fn batch_spec(stage: &recipe::Stage, recipe: &Recipe) -> BatchSpec {
+    BatchSpec {
+        augment: stage.batch_augment,
+        normalize: recipe.data.normalize,
+        erase: stage.erase,
+        mix: stage.mix,
+    }
+}
+
+/// What a recipe minimises.
+pub fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
+    let cross_entropy = CrossEntropy { label_smoothing: recipe.loss.label_smoothing };
+    match recipe.loss.metric {
+        Some(Metric { loss, weight }) => Arc::new(Together { cross_entropy, metric: loss, weight }),
+        None => Arc::new(cross_entropy),
+    }
 }

@@ -105,7 +105,7 @@ fn report(
         validation_records: records,
         validation_quarantined: runs.iter().map(|run| run.validation_quarantined).max().unwrap_or(0),
         on_garden: prepared.on_garden,
-        device_bytes_max: None,
+        device_bytes_max: runs.iter().filter_map(|run| run.peak_device_bytes).max(),
         seconds_max: runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
         origin: prepared.parents.origin(),
     };
@@ -115,6 +115,7 @@ fn report(
     report.not_a_submission = reasons_against(&spec.rules, &spec.recipe, &outcome);
     report.cache = prepared.cache.as_ref().map(|cache| cache.observe());
     report.peak_memory_bytes = peak_memory_bytes();
+    report.peak_device_bytes = outcome.device_bytes_max;
     Ok(report)
 }
 
@@ -170,6 +171,7 @@ fn run_report(seed: u64, result: &RunResult, is_full_validation: bool) -> RunRep
         steps: result.steps,
         cut_short: result.cut_short,
         seconds: result.seconds,
+        peak_device_bytes: result.peak_device_bytes,
         batch_hash: result.batch_hash.clone(),
         ledger_head: result.ledger_head.clone(),
         weights_sha256: result.weights_sha256.clone(),

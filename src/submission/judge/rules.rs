@@ -66,7 +66,7 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
         validation_quarantined: scored.map(|epoch| epoch.evaluation_quarantined).max().unwrap_or(0),
         on_garden: submission.report.on_garden,
         origin: origin.clone(),
-        device_bytes_max: None,
+        device_bytes_max: submission.report.runs.iter().filter_map(|run| run.peak_device_bytes).max(),
         seconds_max: submission.report.runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
     }
 }

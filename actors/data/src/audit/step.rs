@@ -174,7 +174,7 @@ impl Walk<'_> {
             }
             self.outcomes.trained(split, &ticket);
             let (Some(labels), Some(histogram)) = (labels, at.histogram.as_mut()) else { continue };
-            let label = labels.get(ticket.record as usize).copied().flatten();
+            let label = labels.get(ticket.records.first() as usize).copied().flatten();
             match label.and_then(|label| histogram.get_mut(usize::try_from(label).ok()?)) {
                 Some(count) => *count += 1,
                 None => without_class = Some(seq),
