@@ -17,6 +17,7 @@ use tch::Device;
 
 use crate::cli::{DataChoice, PoolArgs, RecipeChoice};
 use crate::data_set;
+use crate::examples;
 use crate::exit::{Failure, OrFail as _, Signal};
 use crate::interrupt::Interrupts;
 use crate::recipe::Recipe;
@@ -164,5 +165,6 @@ fn every_record(recipe: &Recipe, index: Arc<Index>) -> EvaluationSpec {
         classes: i64::from(recipe.data.classes),
     };
     let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
-    EvaluationSpec { limit: None, ..evaluation(recipe, split, rows) }
+    let sampler = examples::judged(&split.index, None);
+    EvaluationSpec { limit: None, ..evaluation(recipe, split, sampler, rows) }
 }
