@@ -132,7 +132,8 @@ impl Judge {
         let options = transforms::pipeline_options(&pools, execution, slab_bytes, evaluation.batch_rows);
         let options = PipelineOptions { bad_records_max: self.bad_records_max, ..options };
         let pipeline = Pipeline::start(options).map_err(|error| of_train(error.into()))?;
-        let mut judged = Judged { records: self.index().len(), flipped: self.spec.flip.then(Vec::new), ..Judged::default() };
+        let mut judged =
+            Judged { records: self.index().len(), flipped: self.spec.flip.then(Vec::new), ..Judged::default() };
         let told = |guessed: &Guessed<'_>| {
             judged.plain.extend_from_slice(guessed.plain);
             if let (Some(all), Some(flipped)) = (&mut judged.flipped, guessed.flipped) {

@@ -182,7 +182,8 @@ fn seedling_is_what_the_readme_promises() {
     assert_eq!((stage.input_px, stage.cpu_augment), (64, CpuAugment::Jitter));
     assert_eq!(&recipe.net, &Net::xresnet18(104));
     let crop = EvaluationCrop::Whole;
-    let evaluation = Evaluation { source_px: 192, crop, resize_px: 80, input_px: 64, on: JudgedOn::Validation, limit: 0 };
+    let evaluation =
+        Evaluation { source_px: 192, crop, resize_px: 80, input_px: 64, on: JudgedOn::Validation, limit: 0 };
     assert_eq!((recipe.evaluation, &*recipe.seeds), (evaluation, &[1][..]));
 }
 

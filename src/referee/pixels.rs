@@ -155,7 +155,11 @@ fn phase(
 fn options(evidence: &Evidence<'_>, data: &DataColumns, pools: &PoolSizes) -> Result<PipelineOptions, Failure> {
     let recipe = evidence.recipe;
     let bytes = |stage: &crate::recipe::Stage| {
-        fastgarden_data::slab::Layout::new(stage.batch_size, transforms::stage_views(stage).iter().map(|view| view.size).collect()).bytes()
+        fastgarden_data::slab::Layout::new(
+            stage.batch_size,
+            transforms::stage_views(stage).iter().map(|view| view.size).collect(),
+        )
+        .bytes()
     };
     let slab_bytes = recipe.stages.iter().map(bytes).max().unwrap_or(0);
     let rows_max = recipe.stages.iter().map(|stage| stage.batch_size).max().unwrap_or(1);
