@@ -4,6 +4,7 @@
 mod bench;
 mod common;
 mod data_commands;
+mod heads;
 mod lr_find;
 mod referee;
 mod stages;
