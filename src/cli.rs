@@ -3,8 +3,11 @@
 
 mod bench;
 mod data;
+mod leaderboard;
 mod lr_find;
 mod memory;
+mod predict;
+mod report;
 mod submit;
 mod sweep;
 mod verify;
@@ -17,9 +20,14 @@ use fastgarden_data::limits::POOL_WORKERS_MAX;
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::bench::{BenchArgs, CacheChoice, ResampleChoice};
-pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, DataVerifyArgs};
+pub use self::data::{DataCommand, DataVerifyArgs, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs};
+pub use self::leaderboard::{
+    AddArgs, BoardChoice, BoardFormat, DEFAULT_BOARD, HtmlBoardArgs, LeaderboardCommand, ShowBoardArgs,
+};
 pub use self::lr_find::LrFindArgs;
 pub use self::memory::RehearseArgs;
+pub use self::predict::{PredictArgs, SplitChoice, Tta};
+pub use self::report::{HtmlReportArgs, ReportCommand};
 pub use self::submit::SubmitArgs;
 pub use self::sweep::SweepArgs;
 pub use self::verify::VerifyArgs;
@@ -61,6 +69,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Score a checkpoint on validation data
     Evaluate(EvaluateArgs),
+    /// Write a class for every test record, as Kaggle takes it
+    Predict(PredictArgs),
     /// Write the weights of a checkpoint as safetensors for Python
     Export(ExportArgs),
     /// Try growing learning rates and say which to train with
@@ -79,6 +89,12 @@ pub enum Command {
     /// List, print and check recipes
     #[command(subcommand)]
     Recipes(RecipesCommand),
+    /// Write a series as a page
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// Who stands where, and adding to it
+    #[command(subcommand)]
+    Leaderboard(LeaderboardCommand),
     /// Tell what the steps of a recipe take of memory, for `train` and `recipes check --memory`
     #[command(hide = true)]
     RehearseMemory(RehearseArgs),

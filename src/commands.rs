@@ -4,8 +4,8 @@
 use crate::cli::Command;
 use crate::exit::Failure;
 use crate::{
-    bench_command, data_commands, evaluate_command, export_command, lr_find_command, memory_estimate, recipes_command, submit_command,
-    sweep_command, train_command, verify_command,
+    bench_command, data_commands, evaluate_command, export_command, leaderboard, lr_find_command, memory_estimate, predict_command,
+    recipes_command, report_html, submit_command, sweep_command, train_command, verify_command,
 };
 
 /// Runs one command to its end.
@@ -15,7 +15,10 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::RehearseMemory(args) => memory_estimate::rehearse::run(&args),
         Command::Train(args) => train_command::run(&args),
         Command::Evaluate(args) => evaluate_command::run(&args),
+        Command::Predict(args) => predict_command::run(&args),
         Command::Export(args) => export_command::run(&args),
+        Command::Report(command) => report_html::run(&command),
+        Command::Leaderboard(command) => leaderboard::run(&command),
         Command::LrFind(args) => lr_find_command::run(&args),
         Command::Sweep(args) => sweep_command::run(&args),
         Command::Submit(args) => submit_command::run(&args),

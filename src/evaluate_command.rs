@@ -34,13 +34,13 @@ pub struct Score {
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    crate::library_settings::start_again();
     let Score { path, recipe, tally } = score(args)?;
     print(args.format, &path, &recipe, &tally)
 }
 
 /// Judges weights on validation data.
 pub fn score(args: &EvaluateArgs) -> Result<Score, Failure> {
-    crate::omp::wait_passively();
     let device = device::choose(&args.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     let found = weights::find(&args.checkpoint, &args.recipe)?;

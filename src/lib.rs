@@ -16,6 +16,8 @@ pub mod referee;
 pub mod submission;
 
 // What people see.
+pub mod markup;
+pub mod page;
 pub mod epoch_table;
 pub mod progress;
 pub mod recipes_command;
@@ -29,10 +31,11 @@ pub mod source;
 pub mod transforms;
 pub mod weights;
 pub mod interrupt;
-pub mod omp;
+pub mod library_settings;
 pub mod memory_estimate;
 pub mod train_command;
 pub mod evaluate_command;
+pub mod predict_command;
 pub mod export_command;
 pub mod lr_find_command;
 pub mod submit_command;
@@ -40,3 +43,5 @@ pub mod sweep_command;
 pub mod verify_command;
 pub mod bench_command;
 pub mod data_commands;
+pub mod report_html;
+pub mod leaderboard;

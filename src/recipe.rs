@@ -38,9 +38,10 @@ pub use fastgarden_train::schedule::Schedule;
 pub use fastgarden_train::trainer::EmaSpec;
 pub(crate) use library::read_small_text;
 pub use library::{EMBEDDED, Embedded};
-pub(crate) use located::parse;
+pub(crate) use located::{Node, parse};
 pub use optimizer::Optimizer;
 pub(crate) use validate::RUNS_MAX;
+pub(crate) use write::quoted;
 
 /// A complete, checked training. Every key has a value; [`Recipe::to_toml`] prints them all.
 #[derive(Clone, Debug, PartialEq)]

@@ -164,7 +164,7 @@ impl RunSpec {
 }
 
 /// A word as a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=:,%@+".contains(character);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()

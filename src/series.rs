@@ -214,6 +214,13 @@ fn timestamp(now: SystemTime) -> String {
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }
 
+/// UTC, `2026-11-23`.
+pub(crate) fn date(now: SystemTime) -> String {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (year, month, day) = civil_date(seconds / 86_400);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// Days since 1970-01-01 → year, month, day. Years are counted from March, so that a leap day ends one.
 fn civil_date(days: u64) -> (u64, u64, u64) {
     const DAYS_FROM_0000_03_01_TO_1970: u64 = 719_468;

@@ -27,6 +27,8 @@ LOSS_DIFFERENCE_MAX = 1e-3
 WARM_UP_STEPS = 2
 # Over one synchronisation of Lookahead, so that everything has been allocated once.
 MEMORY_STEPS = 7
+# What the program sets for itself (src/library_settings.rs) and PyTorch leaves to the system.
+OUR_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "67108864", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 
 
 def options():
@@ -56,9 +58,9 @@ def say(text):
 class Side:
     """A process that makes steps when told to."""
 
-    def __init__(self, command, cores):
+    def __init__(self, command, cores, settings=None):
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE,
+            command, env={**os.environ, **(settings or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE,
             preexec_fn=lambda: os.sched_setaffinity(0, cores))
         self.ready = self.answer()
 
@@ -95,7 +97,7 @@ def both(commands, arguments, cores, work):
     """Both sides on the same weights and batch: (ours, PyTorch's)."""
     weights = Path(work) / "weights.safetensors"
     arguments = [*map(str, arguments), str(weights)]
-    ours = Side([*commands[0], *arguments], cores)
+    ours = Side([*commands[0], *arguments], cores, OUR_SETTINGS)
     theirs = Side([*commands[1], *arguments], cores)
     weights.unlink()
     if ours.ready["parameters"] != theirs.ready["parameters"]:

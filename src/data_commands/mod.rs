@@ -9,7 +9,7 @@ mod npy;
 mod pack;
 mod sheet;
 mod show;
-mod text;
+pub(crate) mod text;
 mod verify;
 
 use std::io::{self, Write as _};

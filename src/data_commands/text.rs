@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 use crate::rules::grouped;
 
 /// 6623 → "6.5 KiB".
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if count < 1_024 {
         return format!("{count} B");
@@ -22,7 +22,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// "1 shard", "12,753 records".
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 

@@ -22,7 +22,7 @@ use crate::train_command::{Prepared, of_train};
 pub fn run(args: &LrFindArgs) -> Result<(), Failure> {
     let range = range(args)?;
     let spec = RunSpec::from_args(&as_train(args))?;
-    crate::omp::wait_passively();
+    crate::library_settings::start_again();
     let device = device::choose(&spec.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
     std::fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, error))?;

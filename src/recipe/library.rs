@@ -38,7 +38,7 @@ pub const EMBEDDED: &[Embedded] = embedded![
     "three-scales",
 ];
 
-/// Largest recipe or rule file, bytes.
+/// Largest recipe, rule file or leaderboard, bytes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 pub fn unknown(name: &str) -> RecipeError {
@@ -50,7 +50,7 @@ pub fn unknown(name: &str) -> RecipeError {
     RecipeError::new(format!("there is no recipe named `{name}`: {hint}"))
 }
 
-/// Reads a recipe or rule file, never more than its limit.
+/// Reads a recipe, rule file or leaderboard, never more than its limit.
 pub fn read_small_text(path: &Path) -> Result<String, RecipeError> {
     let file = path.display().to_string();
     let wrong = |sentence: String| RecipeError::in_file(&file, sentence);
@@ -59,7 +59,7 @@ pub fn read_small_text(path: &Path) -> Result<String, RecipeError> {
         .and_then(|opened| opened.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(|error| wrong(format!("cannot read this file: {error}")))?;
     if bytes.len() as u64 > TEXT_BYTES_MAX {
-        return Err(wrong("this file is larger than 1 MiB: it is not a recipe or rule file".to_owned()));
+        return Err(wrong("this file is larger than 1 MiB: it is no recipe, rule file or leaderboard".to_owned()));
     }
     String::from_utf8(bytes).map_err(|_| wrong("this file is not UTF-8 text: it is not TOML".to_owned()))
 }

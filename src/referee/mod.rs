@@ -89,6 +89,7 @@ pub fn verify(evidence: &Evidence<'_>) -> Finding {
     let terms = Terms {
         cap: rules.examples_per_epoch,
         stages: recipe.stages.iter().map(|stage| stage_terms(recipe, stage)).collect(),
+        keeps_losses: plans.keep_losses(),
         classes: recipe.data.classes as usize,
         evaluation_limit: (recipe.evaluation.limit > 0).then_some(recipe.evaluation.limit),
         bad_records_max: &|records| recipe.data.bad_records.allowed(records),

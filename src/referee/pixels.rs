@@ -1,6 +1,7 @@
 //! Every training batch of a ledger made again, without training: same pixels, same hashes.
 //! Not here: the pipeline.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,8 +12,9 @@ use fastgarden_data::ledger::Link;
 use fastgarden_data::outcome::Use;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
+use fastgarden_data::row_losses::RowLosses;
 use fastgarden_proto::ledger::line::Line;
-use fastgarden_proto::ledger::{Epoch, Opening, Step};
+use fastgarden_proto::ledger::{Opening, Step};
 
 use super::plans::RecipePlans;
 use super::{DataColumns, Evidence};
@@ -48,13 +50,15 @@ pub fn remake(
     let Some((opening, epochs)) = epochs_of(evidence.ledger) else { return Ok(Remade::default()) };
     let pipeline = Pipeline::start(options(evidence, data, pools)?).map_err(of_pipeline)?;
     let (mut remade, begun) = (Remade::default(), Instant::now());
-    let mut chain = BatchHash::default();
-    for (number, of_epoch) in epochs.iter().enumerate() {
+    let (mut chain, mut losses) = (BatchHash::default(), BTreeMap::new());
+    for of_epoch in &epochs {
         if of_epoch.steps.is_empty() {
             continue;
         }
-        let before: Vec<Epoch> = epochs[..number].iter().filter_map(|epoch| epoch.line.clone()).collect();
-        let Some(phase) = phase(evidence, data, &opening, of_epoch, &before) else { break };
+        let split = |stage: usize| evidence.recipe.stages.get(stage).map(|stage| stage.source_px);
+        let of_split = losses.entry(split(of_epoch.stage)).or_insert_with(RowLosses::default);
+        let Some(phase) = phase(evidence, data, &opening, of_epoch, of_split.by_record()) else { break };
+        of_epoch.steps.iter().for_each(|(_, step)| of_split.take_in(&phase.plan, step));
         let (epoch, total) = (phase.plan.epoch(), phase.end_seq());
         let views = phase.views.len();
         let mut batches = pipeline.open(phase).map_err(of_pipeline)?;
@@ -75,12 +79,11 @@ pub fn remake(
     Ok(remade)
 }
 
-/// The step lines of one epoch, and its own line where there is one.
+/// The step lines of one epoch.
 struct OfEpoch {
     stage: usize,
     epoch: u32,
     steps: Vec<(usize, Step)>,
-    line: Option<Epoch>,
 }
 
 /// The epochs of a ledger whose lines fit together.
@@ -105,13 +108,10 @@ fn epochs_of(ledger: &[u8]) -> Option<(Opening, Vec<OfEpoch>)> {
         if epochs.last().is_none_or(|last| last.epoch != epoch) {
             let done = epochs.len() as u32;
             let stage = ends.iter().position(|&end| done < end)?;
-            epochs.push(OfEpoch { stage, epoch, steps: Vec::new(), line: None });
+            epochs.push(OfEpoch { stage, epoch, steps: Vec::new() });
         }
-        let last = epochs.last_mut()?;
-        match line {
-            Line::Step(step) => last.steps.push((number, step)),
-            Line::Epoch(line) => last.line = Some(line),
-            Line::Opening(_) => {}
+        if let (Line::Step(step), Some(last)) = (line, epochs.last_mut()) {
+            last.steps.push((number, step));
         }
     }
     Some((opening, epochs))
@@ -122,13 +122,13 @@ fn phase(
     data: &DataColumns,
     opening: &Opening,
     of_epoch: &OfEpoch,
-    before: &[Epoch],
+    losses: &[u32],
 ) -> Option<PhaseSpec> {
     let (recipe, stage) = (evidence.recipe, evidence.recipe.stages.get(of_epoch.stage)?);
     let index = Arc::clone(&data.train.get(of_epoch.stage)?.split.index);
     let plans = RecipePlans { recipe, cap: evidence.rules.examples_per_epoch, data: Some(data) };
     let (number, records) = (of_epoch.stage, index.len());
-    let plan = plans.plan(&PlanOf { stage: number, records, seed: opening.seed, epoch: of_epoch.epoch, before })?;
+    let plan = plans.plan(&PlanOf { stage: number, records, seed: opening.seed, epoch: of_epoch.epoch, losses })?;
     Some(PhaseSpec {
         kind: PhaseKind::Train,
         index,

@@ -13,6 +13,9 @@ use crate::exit::Failure;
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
+    if args.checkpoint.is_some() {
+        crate::library_settings::start_again();
+    }
     match &args.submission {
         Some(file) => submission::run(args, file),
         None => ledger::run(args),

@@ -16,6 +16,8 @@ DIFFERS = [
     "convolution.",
     "torch has no Ranger. PyTorch's is ours to write: fastai's arithmetic with `torch._foreach_` operations, as "
     "torch.optim's own optimisers are written (fastai's loops over tensors in Python).",
+    "Our side has glibc's allocator keep freed memory, as the program does for itself (`src/library_settings.rs`); "
+    "PyTorch's runs as it is installed.",
     "Both start from the same weights and batch (handed over in a file); the losses of the first steps must agree, and "
     "do to the difference in the table.",
     "Memory: the kernel's high-water mark of the resident set while training, less the resident set before the net "

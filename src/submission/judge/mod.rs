@@ -21,7 +21,7 @@ pub struct Against<'a> {
 /// Everything that is to be said of a submission.
 #[derive(Clone, Debug, Default)]
 pub struct Judgement {
-    /// R1 to R9, in order; nothing is left undecided.
+    /// R1 to R9, in order, then the rules that have no number; nothing is left undecided.
     pub findings: Vec<Finding>,
     /// What is changed, missing or contradicts itself, in sentences; empty for a sound submission.
     pub faults: Vec<String>,
@@ -57,7 +57,7 @@ pub fn judge(submission: &Submission, against: &Against<'_>) -> Judgement {
     let origin = lineage::origin(submission, &findings, &mut judgement);
     agreement::check(submission, &findings, &mut judgement);
     let rules = against.rules.unwrap_or(&submission.rules);
-    judgement.findings = rules::verdicts(submission, rules, &findings, &origin);
+    judgement.findings = rules::verdicts(submission, rules, &findings, &origin, against.data.is_some());
     agreement::take_notes(submission, &mut judgement);
     judgement
 }

@@ -3,7 +3,7 @@
 
 use crate::referee::{self, Standing};
 use crate::rules::{Finding, Origin, Outcome, Rules, Verdict, check, grouped, reasons_against};
-use crate::submission::Submission;
+use crate::submission::{Submission, evaluated_on};
 
 /// R1 to R9, none left undecided.
 pub(super) fn verdicts(
@@ -11,18 +11,28 @@ pub(super) fn verdicts(
     rules: &Rules,
     findings: &[referee::Finding],
     origin: &Origin,
+    has_data: bool,
 ) -> Vec<Finding> {
     let recipe = submission.explanation.put_into(&submission.recipe);
     let outcome = outcome(submission, findings, origin);
     let mut verdicts = check(rules, &recipe, &outcome.finished_seeds, origin);
+    if let Some(most) = rules.max_seconds {
+        let reason = format!("the longest run took {:.0} s of {}", outcome.seconds_max, grouped(most));
+        verdicts.push(Finding { rule: "time", title: "time of a run", verdict: Verdict::Pass, reason });
+    }
     for finding in &mut verdicts {
         if finding.verdict == Verdict::Undecided {
             finding.verdict = Verdict::Pass;
-            finding.reason = decided(finding.rule, submission, &outcome).unwrap_or_else(|| finding.reason.clone());
+            finding.reason =
+                decided(finding.rule, submission, &outcome, has_data).unwrap_or_else(|| finding.reason.clone());
         }
     }
     let mut against = reasons_against(rules, &recipe, &outcome);
     against.extend(too_many_examples(rules, findings));
+    let on = evaluated_on(&submission.recipe);
+    if on != "val" && rules.validation_records.is_some() {
+        against.push(format!("R2: the score is taken on {on}, records of the training split"));
+    }
     for reason in against {
         let Some((rule, reason)) = reason.split_once(": ") else { continue };
         let Some(finding) = verdicts.iter_mut().find(|finding| finding.rule == rule) else { continue };
@@ -48,7 +58,11 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
         finished_seeds: runs().filter(|(_, it)| is_finished(it)).map(|(run, _)| run.seed).collect(),
         unfinished_seeds: unfinished,
         was_cut_short: findings.iter().any(|finding| finding.is_cut_short),
-        validation_records: scored.clone().map(|epoch| epoch.evaluated + epoch.evaluation_quarantined).min().unwrap_or(0),
+        validation_records: scored
+            .clone()
+            .map(|epoch| epoch.evaluated + epoch.evaluation_quarantined)
+            .min()
+            .unwrap_or(0),
         validation_quarantined: scored.map(|epoch| epoch.evaluation_quarantined).max().unwrap_or(0),
         on_garden: submission.report.on_garden,
         origin: origin.clone(),
@@ -58,13 +72,17 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
 }
 
 /// How a rule that only a run can tell was kept, where nothing says that it was not.
-fn decided(rule: &str, submission: &Submission, outcome: &Outcome) -> Option<String> {
+fn decided(rule: &str, submission: &Submission, outcome: &Outcome, has_data: bool) -> Option<String> {
+    let (of_these, again) = match has_data {
+        true => ("of this data", "and there is none in this data"),
+        false => ("but which ones only --data tells", "--data checks it again"),
+    };
     match rule {
         "R2" => {
             let records = grouped(outcome.validation_records);
-            Some(format!("{records} images were scored, none unreadable; --data tells whether they are the right ones"))
+            Some(format!("{records} images were scored, none unreadable, {of_these}"))
         }
-        "R3" => Some("no run starts with a validation record in its training data; --data checks it again".to_owned()),
+        "R3" => Some(format!("no run starts with a validation record in its training data, {again}")),
         "R6" => {
             let environments = submission.runs.iter().flat_map(|run| &run.environments);
             let mut devices: Vec<&str> = environments.map(|it| it.gpu.as_deref().unwrap_or(&it.device)).collect();
@@ -72,7 +90,9 @@ fn decided(rule: &str, submission: &Submission, outcome: &Outcome) -> Option<Str
             devices.dedup();
             let devices = if devices.is_empty() { "of an unknown kind".to_owned() } else { devices.join(", ") };
             let memory = match outcome.device_bytes_max {
-                Some(bytes) => format!("; at most {:.1} GiB of its memory were used", bytes as f64 / (1u64 << 30) as f64),
+                Some(bytes) => {
+                    format!("; at most {:.1} GiB of its memory were used", bytes as f64 / (1u64 << 30) as f64)
+                }
                 None => String::new(),
             };
             Some(format!("one device: {devices}{memory}"))

@@ -14,7 +14,11 @@ impl Walk<'_> {
         }
         if epoch.epoch != self.epoch {
             let (told, expected) = (epoch.epoch, self.epoch);
-            self.blame(line, FaultKind::Order, format!("closes epoch {told}, in the middle of epoch {expected}"));
+            let (kind, what) = match told == expected + 1 {
+                true => (FaultKind::Missing, format!("closes epoch {told}: the line of epoch {expected} is missing before it")),
+                false => (FaultKind::Order, format!("closes epoch {told}, in the middle of epoch {expected}")),
+            };
+            self.blame(line, kind, what);
             self.end();
             return;
         }
@@ -23,6 +27,7 @@ impl Walk<'_> {
         self.hold_to_sums(line, epoch, &at);
         self.hold_to_plan(line, epoch, &at);
         self.hold_histogram(line, epoch, &at);
+        self.hold_losses(line, epoch);
         self.hold_validation(line, epoch);
         if !is_hash(&epoch.weights_sha256) {
             self.blame(line, FaultKind::Weights, "has a weights_sha256 that is no hash");
@@ -108,6 +113,26 @@ impl Walk<'_> {
             let what = format!("counts {told} examples of class {class}, but the plan and the data make it {there}");
             self.blame(line, FaultKind::Data, what);
         }
+    }
+
+    /// Only records that were trained on have a loss.
+    fn hold_losses(&mut self, line: usize, epoch: &Epoch) {
+        if epoch.losses.is_empty() {
+            return;
+        }
+        let split = self.stage_terms().split;
+        let stages = self.opening.as_ref().map(|opening| opening.stages.as_slice()).unwrap_or_default();
+        let records = stages.get(self.stage).map_or(0, |stage| stage.records);
+        let trained = |record: usize| self.outcomes.is_trained(split, record);
+        let loss_of = |(record, &loss): (usize, &u32)| (loss > 0).then_some(record);
+        let untrained = epoch.losses.iter().enumerate().filter_map(loss_of).find(|&record| !trained(record));
+        if !self.terms.keeps_losses || epoch.losses.len() as u64 != records {
+            let told = epoch.losses.len();
+            self.blame(line, FaultKind::Number, format!("has losses of {told} records, which no sampler goes by"));
+        } else if let Some(record) = untrained.filter(|_| self.is_planned) {
+            self.blame(line, FaultKind::Number, format!("has a loss of record {record}, which was not trained on"));
+        }
+        self.losses.insert(split, epoch.losses.clone());
     }
 
     fn hold_validation(&mut self, line: usize, epoch: &Epoch) {

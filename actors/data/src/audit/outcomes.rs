@@ -41,6 +41,11 @@ impl Outcomes {
         }
     }
 
+    /// Whether a ticket of this record trained.
+    pub(super) fn is_trained(&self, split: usize, record: usize) -> bool {
+        self.splits.get(&split).is_some_and(|of| of.trained.get(record) == Some(&true))
+    }
+
     pub(super) fn quarantined(&mut self, split: usize, line: usize, ticket: &Ticket, reason: &str) {
         let (records, reason) = (records_of(ticket).collect(), reason.to_owned());
         let quarantined = Quarantined { line, seq: ticket.seq, records, reason };
@@ -87,5 +92,5 @@ impl OfSplit {
 
 /// The records of its views.
 pub(super) fn records_of(ticket: &Ticket) -> impl Iterator<Item = u32> {
-    ticket.records.all().iter().copied()
+    ticket.records.distinct().map(|(_, record)| record)
 }
