@@ -4,8 +4,8 @@
 mod bench;
 mod common;
 mod data_commands;
-mod heads;
 mod entry;
+mod heads;
 mod leaderboard;
 mod lr_find;
 mod predict;
