@@ -25,6 +25,7 @@ fn main() -> Result<()> {
         )
         // Of later versions of the ledger than its first, which can still be read that far.
         .field_attribute(".fastgarden.ledger.Opening.validation_records", "#[serde(default)]")
+        .field_attribute(".fastgarden.ledger.Opening.judged_on", "#[serde(default)]")
         .field_attribute(".fastgarden.ledger.Stage.records", "#[serde(default)]")
         .compile_fds(descriptors)
 }

@@ -4,6 +4,7 @@
 
 // From what was typed to what is to be done.
 pub mod cli;
+pub mod examples;
 pub mod exit;
 pub mod recipe;
 pub mod rules;

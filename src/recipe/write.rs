@@ -2,7 +2,7 @@
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
 use super::{
-    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Sampler, Stage, augment, loss, net, optimizer,
+    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Stage, augment, loss, net, optimizer, sampling,
 };
 
 /// Everything that the hash covers.
@@ -31,7 +31,7 @@ pub fn hashed_part(recipe: &Recipe) -> String {
         format!("crop = \"{crop}\""),
         format!("resize_px = {}", evaluation.resize_px),
         format!("input_px = {}", evaluation.input_px),
-        "on = \"val\"".to_owned(),
+        format!("on = \"{}\"", evaluation.on),
         format!("limit = {}", evaluation.limit),
         "\n[runs]".to_owned(),
         format!("seeds = [{}]", joined(recipe.seeds.iter().map(u64::to_string))),
@@ -94,10 +94,6 @@ fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
 }
 
 fn stage(stage: &Stage, lines: &mut Vec<String>) {
-    let sampler = match stage.sampler {
-        Sampler::Sequential => "sequential",
-        Sampler::Shuffled => "shuffled",
-    };
     let optimizer_state = match stage.optimizer_state {
         OptimizerState::Keep => "keep",
         OptimizerState::Reset => "reset",
@@ -109,8 +105,8 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         format!("input_px = {}", stage.input_px),
         format!("batch_size = {}", stage.batch_size),
         format!("drop_last = {}", stage.drop_last),
-        format!("sampler = {{ kind = \"{sampler}\" }}"),
     ]);
+    lines.extend(sampling::lines(stage));
     lines.extend(augment::lines(stage));
     lines.extend(stage.lr.map(|lr| format!("lr = {lr:?}")));
     lines.extend([

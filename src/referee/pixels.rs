@@ -138,7 +138,7 @@ fn phase(
         drop_last: stage.drop_last,
         first_seq: 0,
         tickets_max: Some(of_epoch.steps.last().map_or(0, |(_, step)| step.seq_to)),
-        views: vec![transforms::stage_view(stage)],
+        views: transforms::stage_views(stage),
         classes: Some(i64::from(recipe.data.classes)),
         decode: transforms::decode_mode(recipe.data.decode),
         resample: recipe.data.resample,
@@ -149,7 +149,7 @@ fn phase(
 fn options(evidence: &Evidence<'_>, data: &DataColumns, pools: &PoolSizes) -> Result<PipelineOptions, Failure> {
     let recipe = evidence.recipe;
     let bytes = |stage: &crate::recipe::Stage| {
-        fastgarden_data::slab::Layout::new(stage.batch_size, vec![transforms::stage_view(stage).size]).bytes()
+        fastgarden_data::slab::Layout::new(stage.batch_size, transforms::stage_views(stage).iter().map(|view| view.size).collect()).bytes()
     };
     let slab_bytes = recipe.stages.iter().map(bytes).max().unwrap_or(0);
     let rows_max = recipe.stages.iter().map(|stage| stage.batch_size).max().unwrap_or(1);

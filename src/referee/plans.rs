@@ -1,12 +1,15 @@
 //! The plans of a recipe, drawn again.
 //! Not here: what a sampler does.
 
+use std::borrow::Cow;
+
 use fastgarden_data::audit::{PlanOf, Planner};
-use fastgarden_data::plan::Plan;
+use fastgarden_data::plan::{Occasion, Plan};
+use fastgarden_data::sampler::{BoundSampler, Population};
 
 use super::DataColumns;
+use crate::examples;
 use crate::recipe::Recipe;
-use crate::transforms;
 
 /// Draws what a recipe asks for.
 pub(super) struct RecipePlans<'a> {
@@ -15,13 +18,38 @@ pub(super) struct RecipePlans<'a> {
     pub data: Option<&'a DataColumns>,
 }
 
+impl RecipePlans<'_> {
+    /// What draws the epochs of a stage, if what is at hand is enough for it.
+    fn sampler(&self, stage: usize, records: u32) -> Option<Cow<'_, BoundSampler>> {
+        if let Some(data) = self.data {
+            // Records of another number are told as a fault of the opening; a plan over others would only blame the steps.
+            let fits = data.train.get(stage).is_some_and(|split| split.split.index.len() == records);
+            return data.samplers.get(stage).filter(|_| fits).map(Cow::Borrowed);
+        }
+        let asked = self.recipe.stages.get(stage)?;
+        if examples::needs_columns(self.recipe, asked) {
+            return None;
+        }
+        asked.sampler.sampler.bind(&Population::all(records)).ok().map(Cow::Owned)
+    }
+
+    /// Losses of the epoch before, as long as it trained on the same shards.
+    fn losses<'b>(&self, asked: &PlanOf<'b>) -> &'b [u32] {
+        asked.before.last().map_or(&[], |epoch| &epoch.losses)
+    }
+}
+
 impl Planner for RecipePlans<'_> {
-    fn tickets(&self, _stage: usize, records: u64) -> Option<u64> {
-        Some(records.min(self.cap.unwrap_or(u64::MAX)))
+    fn tickets(&self, stage: usize, records: u64) -> Option<u64> {
+        let sampler = self.sampler(stage, u32::try_from(records).ok()?)?;
+        // A file's epochs differ, but then their plans can be drawn.
+        Some(sampler.tickets(0).min(self.cap.unwrap_or(u64::MAX)))
     }
 
     fn plan(&self, asked: &PlanOf<'_>) -> Option<Plan> {
-        let sampler = transforms::sampler(self.recipe.stages[asked.stage].sampler);
-        Some(Plan::new(sampler, asked.records, asked.seed, asked.epoch, self.cap))
+        let sampler = self.sampler(asked.stage, asked.records)?;
+        let losses = if sampler.needs_losses() { self.losses(asked) } else { &[] };
+        let occasion = Occasion { seed: asked.seed, epoch: asked.epoch, cap: self.cap, losses };
+        Some(Plan::of(&sampler, &occasion))
     }
 }

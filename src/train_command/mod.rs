@@ -6,6 +6,7 @@ mod parent;
 mod plan;
 mod run_table;
 mod show;
+mod splits;
 mod summary;
 
 use std::path::Path;

@@ -202,6 +202,11 @@ impl BoundSampler {
         Self::plain(&Sampler::Shuffled, Kind::Shuffled, &Population::all(records))
     }
 
+    /// Some records of a split, ascending.
+    pub fn sequential_of(split: u32, records: &Arc<[u32]>) -> Self {
+        Self::plain(&Sampler::Sequential, Kind::Sequential, &Population::all(split).only(records))
+    }
+
     fn plain(sampler: &Sampler, kind: Kind, population: &Population<'_>) -> Self {
         let len = population.len() as u32;
         Self {

@@ -80,7 +80,7 @@ pub fn predict(
             Taken::Batch(batch) => batch?,
         };
         let usable = batch.digests().iter().filter(|row| row.label != RowDigest::QUARANTINED);
-        let records: Vec<u32> = usable.map(|row| plan.ticket(row.seq).record).collect();
+        let records: Vec<u32> = usable.map(|row| plan.ticket(row.seq).records.first()).collect();
         let (mut plain, mut flipped) = (Vec::new(), spec.flip.then(Vec::new));
         if !batch.is_empty() {
             let _guard = tch::no_grad_guard();
