@@ -262,6 +262,7 @@ fn opening(epochs: u32) -> Opening {
         data_fingerprint: words(),
         validation_fingerprint: words(),
         validation_records: u64::from(RECORDS),
+        judged_on: "val".to_owned(),
         decoder_fingerprint: words(),
         seed: 1,
         plan_hash: words(),
