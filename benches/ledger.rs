@@ -20,7 +20,11 @@ fn ledger(criterion: &mut Criterion) {
         bencher.iter(|| {
             step += 1;
             let seq_from = step * ROWS;
-            let row = |seq| RowDigest { seq, label: (seq % 104) as i64, hashes: [seq.wrapping_mul(0x9E37_79B9_7F4A_7C15); 3] };
+            let row = |seq| RowDigest {
+                seq,
+                label: (seq % 104) as i64,
+                hashes: [seq.wrapping_mul(0x9E37_79B9_7F4A_7C15); 3],
+            };
             let rows: Vec<RowDigest> = (seq_from..seq_from + ROWS).map(row).collect();
             chain.update(&rows, 1);
             let line = Step {

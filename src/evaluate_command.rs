@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use fastgarden_data::catalog::Split;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::slab::Layout;
 use fastgarden_train::device;

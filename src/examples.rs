@@ -31,10 +31,14 @@ impl<'a> Examples<'a> {
     pub fn new(recipe: &Recipe, index: &'a Index, columns: Option<&'a Columns>) -> Result<Self, String> {
         let holdout = match (recipe.evaluation.on, columns) {
             (JudgedOn::Validation, _) => None,
-            (JudgedOn::Holdout(count), Some(columns)) => Some(Holdout::choose(index, columns, count).ok_or_else(|| {
-                let (count, records) = (grouped(count.into()), grouped(index.len().into()));
-                format!("`evaluation.on` holds {count} of {records} training records out, which leaves none to train on")
-            })?),
+            (JudgedOn::Holdout(count), Some(columns)) => {
+                Some(Holdout::choose(index, columns, count).ok_or_else(|| {
+                    let (count, records) = (grouped(count.into()), grouped(index.len().into()));
+                    format!(
+                        "`evaluation.on` holds {count} of {records} training records out, which leaves none to train on"
+                    )
+                })?)
+            }
             (JudgedOn::Holdout(_), None) => return Err("a hold-out needs the ids of all records".to_owned()),
         };
         Ok(Self { index, columns, holdout, classes: i64::from(recipe.data.classes) })
@@ -51,7 +55,8 @@ impl<'a> Examples<'a> {
     /// In words, with the key and where there is one the file and line.
     pub fn sampler(&self, number: usize, stage: &Stage, epochs: RangeInclusive<u32>) -> Result<BoundSampler, String> {
         let population = Population::all(self.index.len());
-        let population = self.columns.map_or(population, |columns| population.with_columns(columns, Some(self.classes)));
+        let population =
+            self.columns.map_or(population, |columns| population.with_columns(columns, Some(self.classes)));
         let population = self.holdout.as_ref().map_or(population, |holdout| population.only(&holdout.kept));
         let bound = stage.sampler.sampler.bind(&population);
         let checked = bound.and_then(|bound| bound.check_epochs(epochs).map(|()| bound));
@@ -101,7 +106,12 @@ pub fn needs_columns(recipe: &Recipe, stage: &Stage) -> bool {
 }
 
 /// Reads them where that is so.
-pub fn columns(recipe: &Recipe, stage: &Stage, index: &Index, features: &FeatureNames) -> Result<Option<Columns>, Failure> {
+pub fn columns(
+    recipe: &Recipe,
+    stage: &Stage,
+    index: &Index,
+    features: &FeatureNames,
+) -> Result<Option<Columns>, Failure> {
     needs_columns(recipe, stage).then(|| Columns::read(index, features).or_run()).transpose()
 }
 

@@ -348,11 +348,7 @@ impl Recipe {
     }
 
     /// A resolved recipe from its text, with the files that it names: see [`Recipe::files`].
-    pub fn from_resolved(
-        file: &str,
-        text: &str,
-        read: impl Fn(&str) -> Option<Vec<u8>>,
-    ) -> Result<Self, RecipeError> {
+    pub fn from_resolved(file: &str, text: &str, read: impl Fn(&str) -> Option<Vec<u8>>) -> Result<Self, RecipeError> {
         Self::from_parts(file, text, &[], &AtHand(read))
     }
 

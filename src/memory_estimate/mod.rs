@@ -92,7 +92,8 @@ pub fn before_a_run(spec: &RunSpec, device: Device) -> Result<Option<String>, Fa
     }
     let total = total_bytes(device);
     if is_gpu && limit.is_some() && total.is_none() {
-        let sentence = "--device-memory-limit can't be kept: NVIDIA's management library (libnvidia-ml) is not to be found";
+        let sentence =
+            "--device-memory-limit can't be kept: NVIDIA's management library (libnvidia-ml) is not to be found";
         return Err(Failure::usage(sentence, "install the driver's library, or leave the limit out"));
     }
     let most = [limit, total].into_iter().flatten().min();

@@ -43,10 +43,8 @@ impl Check<'_> {
             [(CROSS_ENTROPY, Kind::CrossEntropy), ("triplet", Kind::Triplet), ("contrastive", Kind::Contrastive)];
         let kind = self.choice("loss.kind", raw.kind, Some(CROSS_ENTROPY), &kinds, &[])?;
         let is_plain = kind == Kind::CrossEntropy;
-        let given = [
-            ("margin", raw.margin.is_some() && is_plain),
-            ("metric_weight", raw.metric_weight.is_some() && is_plain),
-        ];
+        let given =
+            [("margin", raw.margin.is_some() && is_plain), ("metric_weight", raw.metric_weight.is_some() && is_plain)];
         self.foreign("loss", CROSS_ENTROPY, &given)?;
         let label_smoothing = self.number("loss.label_smoothing", raw.label_smoothing, Some(0.1), &SHARE_BELOW_ONE)?;
         let margin = |default| self.number("loss.margin", raw.margin, Some(default), &POSITIVE);
@@ -135,8 +133,7 @@ mod tests {
         Recipe::from_text("small.toml", SMALL, &assignments).map_err(|error| error.to_string())
     }
 
-    const TRIPLETS: [&str; 3] =
-        ["head.kind=classify_and_embed", "loss.kind=triplet", "stage.0.sampler.kind=triplet"];
+    const TRIPLETS: [&str; 3] = ["head.kind=classify_and_embed", "loss.kind=triplet", "stage.0.sampler.kind=triplet"];
 
     #[test]
     fn two_heads_and_their_loss_have_defaults_and_read_back_as_they_are_written() {

@@ -107,8 +107,7 @@ impl Check<'_> {
 
     /// Every picture that the recipe makes is large enough for the net.
     pub fn input_sizes(&self, net: &Net, stages: &[Stage], evaluation: &Evaluation) -> Checked<()> {
-        let of_stages =
-            stages.iter().enumerate().flat_map(|(index, stage)| stage.sides(&format!("stage.{index}")));
+        let of_stages = stages.iter().enumerate().flat_map(|(index, stage)| stage.sides(&format!("stage.{index}")));
         let least = net.input_px_min();
         for (path, side) in of_stages.chain([("evaluation.input_px".to_owned(), evaluation.input_px)]) {
             if i64::from(side) < least {

@@ -101,8 +101,7 @@ impl Check<'_> {
         let key = |name: &str| format!("{at}.{name}");
         let words = KINDS.map(|(word, kind)| (word, (word, kind)));
         let (word, kind) = self.choice(&key("kind"), raw.kind.clone(), Some("shuffled"), &words, &[])?;
-        let has_tickets =
-            matches!(kind, Kind::Balanced | Kind::Weighted | Kind::Hard | Kind::Triplet | Kind::Siamese);
+        let has_tickets = matches!(kind, Kind::Balanced | Kind::Weighted | Kind::Hard | Kind::Triplet | Kind::Siamese);
         let has_file = matches!(kind, Kind::Weighted | Kind::File);
         self.foreign(
             at,
@@ -151,7 +150,9 @@ impl Check<'_> {
     fn weights(&self, at: &str, raw: &SamplerToml, file: Option<&SamplerFile>, classes: u32) -> Checked<Weights> {
         let path = format!("{at}.class_weights");
         match (&raw.class_weights, file) {
-            (Some(_), Some(_)) => Err(self.wrong(&path, format!("`{path}` and `{at}.file` both give weights: leave one out"))),
+            (Some(_), Some(_)) => {
+                Err(self.wrong(&path, format!("`{path}` and `{at}.file` both give weights: leave one out")))
+            }
             (None, None) => {
                 let sentence = format!("`{at}` needs weights: a list of one a class, `class_weights`, or a CSV `file`");
                 Err(self.wrong(at, sentence))
@@ -215,8 +216,12 @@ impl Check<'_> {
         let count = sides.len();
         let wanted = match records {
             _ if count > VIEWS_MAX => Some(format!("a ticket has at most {VIEWS_MAX} views")),
-            1 if count < 2 => Some("several views have two or three; the size of a single one is `input_px`".to_owned()),
-            2.. if count != records => Some(format!("the sampler {kind:?} makes tickets of {records} records, a view each")),
+            1 if count < 2 => {
+                Some("several views have two or three; the size of a single one is `input_px`".to_owned())
+            }
+            2.. if count != records => {
+                Some(format!("the sampler {kind:?} makes tickets of {records} records, a view each"))
+            }
             _ => None,
         };
         match wanted {

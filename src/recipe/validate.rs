@@ -126,7 +126,10 @@ impl Check<'_> {
             let sentence = format!("there must be from 1 to {STAGES_MAX} `[[stage]]` entries, not {}", raw.len());
             return Err(RecipeError::in_file(self.file, sentence));
         }
-        raw.into_iter().enumerate().map(|(index, stage)| self.stage(&format!("stage.{index}"), stage, classes)).collect()
+        raw.into_iter()
+            .enumerate()
+            .map(|(index, stage)| self.stage(&format!("stage.{index}"), stage, classes))
+            .collect()
     }
 
     fn stage(&self, at: &str, mut raw: StageToml, classes: u32) -> Checked<Stage> {

@@ -2,7 +2,8 @@
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
 use super::{
-    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Stage, augment, loss, net, optimizer, sampling,
+    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Stage, augment, loss, net, optimizer,
+    sampling,
 };
 
 /// Everything that the hash covers.

@@ -14,8 +14,8 @@ use fastgarden_data::fingerprint::decoder_fingerprint;
 use fastgarden_proto::ledger::{Epoch, Opening};
 
 pub use self::data_columns::{DataColumns, SplitColumns};
-use self::plans::RecipePlans;
 pub use self::pixels::{Remade, remake};
+use self::plans::RecipePlans;
 pub use self::report::compare_with_report;
 pub use self::weights::{Judged, hold_to_weights, sha256_of};
 use crate::recipe::{Recipe, StagePrecision};
@@ -172,7 +172,8 @@ fn take_notes(finding: &mut Finding, evidence: &Evidence<'_>) {
     }
     if let Some(parent) = &opening.parent {
         let epochs = parent.epochs;
-        let own = if parent.foreign { "not shown to be trained here" } else { "trained here, as its own ledger must show" };
+        let own =
+            if parent.foreign { "not shown to be trained here" } else { "trained here, as its own ledger must show" };
         notes.push(format!("starts from weights of {epochs} epochs, {own}"));
     }
     finding.notes.extend(notes);

@@ -12,7 +12,6 @@ use fastgarden_data::ledger::Link;
 use fastgarden_data::outcome::Use;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
-use fastgarden_data::row_losses::RowLosses;
 use fastgarden_proto::ledger::line::Line;
 use fastgarden_proto::ledger::{Opening, Step};
 
@@ -50,15 +49,17 @@ pub fn remake(
     let Some((opening, epochs)) = epochs_of(evidence.ledger) else { return Ok(Remade::default()) };
     let pipeline = Pipeline::start(options(evidence, data, pools)?).map_err(of_pipeline)?;
     let (mut remade, begun) = (Remade::default(), Instant::now());
-    let (mut chain, mut losses) = (BatchHash::default(), BTreeMap::new());
+    let (mut chain, mut losses) = (BatchHash::default(), BTreeMap::<_, &[u32]>::new());
     for of_epoch in &epochs {
         if of_epoch.steps.is_empty() {
             continue;
         }
         let split = |stage: usize| evidence.recipe.stages.get(stage).map(|stage| stage.source_px);
-        let of_split = losses.entry(split(of_epoch.stage)).or_insert_with(RowLosses::default);
-        let Some(phase) = phase(evidence, data, &opening, of_epoch, of_split.by_record()) else { break };
-        of_epoch.steps.iter().for_each(|(_, step)| of_split.take_in(&phase.plan, step));
+        let before = losses.get(&split(of_epoch.stage)).copied().unwrap_or_default();
+        let Some(phase) = phase(evidence, data, &opening, of_epoch, before) else { break };
+        if !of_epoch.losses.is_empty() {
+            losses.insert(split(of_epoch.stage), &of_epoch.losses);
+        }
         let (epoch, total) = (phase.plan.epoch(), phase.end_seq());
         let views = phase.views.len();
         let mut batches = pipeline.open(phase).map_err(of_pipeline)?;
@@ -84,6 +85,8 @@ struct OfEpoch {
     stage: usize,
     epoch: u32,
     steps: Vec<(usize, Step)>,
+    /// Of each record, for the sampler of the next epoch on the same shards.
+    losses: Vec<u32>,
 }
 
 /// The epochs of a ledger whose lines fit together.
@@ -108,10 +111,13 @@ fn epochs_of(ledger: &[u8]) -> Option<(Opening, Vec<OfEpoch>)> {
         if epochs.last().is_none_or(|last| last.epoch != epoch) {
             let done = epochs.len() as u32;
             let stage = ends.iter().position(|&end| done < end)?;
-            epochs.push(OfEpoch { stage, epoch, steps: Vec::new() });
+            epochs.push(OfEpoch { stage, epoch, steps: Vec::new(), losses: Vec::new() });
         }
-        if let (Line::Step(step), Some(last)) = (line, epochs.last_mut()) {
-            last.steps.push((number, step));
+        let Some(last) = epochs.last_mut() else { continue };
+        match line {
+            Line::Step(step) => last.steps.push((number, step)),
+            Line::Epoch(epoch) => last.losses = epoch.losses,
+            Line::Opening(_) => return None,
         }
     }
     Some((opening, epochs))
@@ -149,7 +155,11 @@ fn phase(
 fn options(evidence: &Evidence<'_>, data: &DataColumns, pools: &PoolSizes) -> Result<PipelineOptions, Failure> {
     let recipe = evidence.recipe;
     let bytes = |stage: &crate::recipe::Stage| {
-        fastgarden_data::slab::Layout::new(stage.batch_size, transforms::stage_views(stage).iter().map(|view| view.size).collect()).bytes()
+        fastgarden_data::slab::Layout::new(
+            stage.batch_size,
+            transforms::stage_views(stage).iter().map(|view| view.size).collect(),
+        )
+        .bytes()
     };
     let slab_bytes = recipe.stages.iter().map(bytes).max().unwrap_or(0);
     let rows_max = recipe.stages.iter().map(|stage| stage.batch_size).max().unwrap_or(1);

@@ -33,23 +33,21 @@ impl RecipePlans<'_> {
         asked.sampler.sampler.bind(&Population::all(records)).ok().map(Cow::Owned)
     }
 
-    /// Losses of the epoch before, as long as it trained on the same shards.
-    fn losses<'b>(&self, asked: &PlanOf<'b>) -> &'b [u32] {
-        asked.before.last().map_or(&[], |epoch| &epoch.losses)
+    /// Whether epochs keep the losses of their records, for a sampler to go by.
+    pub fn keep_losses(&self) -> bool {
+        self.recipe.stages.iter().any(|stage| stage.sampler.sampler.needs_losses())
     }
 }
 
 impl Planner for RecipePlans<'_> {
-    fn tickets(&self, stage: usize, records: u64) -> Option<u64> {
-        let sampler = self.sampler(stage, u32::try_from(records).ok()?)?;
-        // A file's epochs differ, but then their plans can be drawn.
-        Some(sampler.tickets(0).min(self.cap.unwrap_or(u64::MAX)))
+    fn tickets(&self, asked: &PlanOf<'_>) -> Option<u64> {
+        let sampler = self.sampler(asked.stage, asked.records)?;
+        Some(sampler.tickets(asked.epoch).min(self.cap.unwrap_or(u64::MAX)))
     }
 
     fn plan(&self, asked: &PlanOf<'_>) -> Option<Plan> {
         let sampler = self.sampler(asked.stage, asked.records)?;
-        let losses = if sampler.needs_losses() { self.losses(asked) } else { &[] };
-        let occasion = Occasion { seed: asked.seed, epoch: asked.epoch, cap: self.cap, losses };
+        let occasion = Occasion { seed: asked.seed, epoch: asked.epoch, cap: self.cap, losses: asked.losses };
         Some(Plan::of(&sampler, &occasion))
     }
 }

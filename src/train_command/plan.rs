@@ -373,12 +373,7 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, sampler: BoundSampler, batc
 
 /// What is done to the batches of a stage on the device.
 pub fn batch_spec(stage: &recipe::Stage, recipe: &Recipe) -> BatchSpec {
-    BatchSpec {
-        augment: stage.batch_augment,
-        normalize: recipe.data.normalize,
-        erase: stage.erase,
-        mix: stage.mix,
-    }
+    BatchSpec { augment: stage.batch_augment, normalize: recipe.data.normalize, erase: stage.erase, mix: stage.mix }
 }
 
 /// What a recipe minimises.

@@ -91,7 +91,12 @@ impl Splits {
 }
 
 /// A stage whose epochs have no whole batch would train nothing at all.
-pub fn refuse_empty_epochs(recipe: &Recipe, samplers: &[BoundSampler], before: u32, rules: &Rules) -> Result<(), Failure> {
+pub fn refuse_empty_epochs(
+    recipe: &Recipe,
+    samplers: &[BoundSampler],
+    before: u32,
+    rules: &Rules,
+) -> Result<(), Failure> {
     let mut epoch = before;
     for (number, (stage, sampler)) in recipe.stages.iter().zip(samplers).enumerate() {
         let epochs = epoch + 1..=epoch + stage.epochs;

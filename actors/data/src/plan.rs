@@ -3,8 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-pub use crate::sampler::Occasion;
 use crate::sampler::BoundSampler;
+pub use crate::sampler::Occasion;
 use crate::ticket::{Records, Ticket};
 
 /// The tickets of one phase, in order. The cap is applied here, where nothing can go round it: a plan never holds more.

@@ -78,11 +78,7 @@ fn name_of(index: usize, visible: Option<&str>) -> Option<Name> {
     Some(name.parse().map_or_else(|_| Name::Uuid(name.to_owned()), Name::Index))
 }
 
-fn with_device<T>(
-    index: usize,
-    nvml: &Nvml,
-    work: impl FnOnce(&NvmlDevice<'_>) -> Result<T, NvmlError>,
-) -> Option<T> {
+fn with_device<T>(index: usize, nvml: &Nvml, work: impl FnOnce(&NvmlDevice<'_>) -> Result<T, NvmlError>) -> Option<T> {
     let device = match name_of(index, std::env::var(VISIBLE_DEVICES).ok().as_deref())? {
         Name::Index(index) => nvml.device_by_index(index),
         Name::Uuid(uuid) => nvml.device_by_uuid(uuid),
@@ -111,10 +107,11 @@ fn open() -> Option<Nvml> {
 /// all processes together hold: never too little.
 fn used_bytes(device: &NvmlDevice<'_>) -> Result<u64, NvmlError> {
     let own = device.running_compute_processes().unwrap_or_default().into_iter();
-    let own = own.filter(|process| process.pid == std::process::id()).find_map(|process| match process.used_gpu_memory {
-        UsedGpuMemory::Used(bytes) => Some(bytes),
-        UsedGpuMemory::Unavailable => None,
-    });
+    let own =
+        own.filter(|process| process.pid == std::process::id()).find_map(|process| match process.used_gpu_memory {
+            UsedGpuMemory::Used(bytes) => Some(bytes),
+            UsedGpuMemory::Unavailable => None,
+        });
     own.map_or_else(|| device.memory_info().map(|memory| memory.used), Ok)
 }
 

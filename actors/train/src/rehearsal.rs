@@ -101,7 +101,8 @@ impl<'a> Rehearsal<'a> {
     /// Builds everything and makes one step, after which the optimiser has its state.
     pub fn new(mut spec: RehearsalSpec<'a>) -> Result<Self, Unmeasurable> {
         // Whatever the library makes once for all, before anything is measured.
-        let _one = Tensor::ones([1, 1], (Kind::Float, Device::Cpu)).matmul(&Tensor::ones([1, 1], (Kind::Float, Device::Cpu)));
+        let _one =
+            Tensor::ones([1, 1], (Kind::Float, Device::Cpu)).matmul(&Tensor::ones([1, 1], (Kind::Float, Device::Cpu)));
         forget_peak()?;
         let before_bytes = peak_bytes()?;
         if spec.stage.precision.is_scaled {
@@ -150,7 +151,8 @@ impl<'a> Rehearsal<'a> {
             images(Tensor::randint(256, shape, (Kind::Uint8, Device::Cpu)), false)
         };
         let labels = |_| Tensor::zeros([rows as i64], (Kind::Int64, Device::Cpu));
-        let key = |view: usize| (0..rows as u64).map(|seq| ViewKey { seed: 1, epoch: 1, seq, view: view as u8 }).collect();
+        let key =
+            |view: usize| (0..rows as u64).map(|seq| ViewKey { seed: 1, epoch: 1, seq, view: view as u8 }).collect();
         let keys: Vec<Vec<ViewKey>> = (0..stage.views.len()).map(key).collect();
         let labels = (0..stage.records_per_ticket).map(labels).collect();
         let (views, targets) = self.transforms.apply(stage.views.iter().map(view).collect(), labels, &keys);

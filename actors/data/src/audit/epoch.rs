@@ -15,7 +15,10 @@ impl Walk<'_> {
         if epoch.epoch != self.epoch {
             let (told, expected) = (epoch.epoch, self.epoch);
             let (kind, what) = match told == expected + 1 {
-                true => (FaultKind::Missing, format!("closes epoch {told}: the line of epoch {expected} is missing before it")),
+                true => (
+                    FaultKind::Missing,
+                    format!("closes epoch {told}: the line of epoch {expected} is missing before it"),
+                ),
                 false => (FaultKind::Order, format!("closes epoch {told}, in the middle of epoch {expected}")),
             };
             self.blame(line, kind, what);
@@ -47,7 +50,8 @@ impl Walk<'_> {
         let dropped = if stage.drop_last { tickets % stage.batch_rows } else { 0 };
         let is_whole = at.next_seq == tickets - dropped;
         if !is_whole && self.steps_left() > 0 && at.next_seq < tickets {
-            let what = format!("closes epoch {} at ticket {} of {tickets}: steps are missing", epoch.epoch, at.next_seq);
+            let what =
+                format!("closes epoch {} at ticket {} of {tickets}: steps are missing", epoch.epoch, at.next_seq);
             self.blame(line, FaultKind::Missing, what);
             at.is_spoilt = true;
             return true;
@@ -55,7 +59,11 @@ impl Walk<'_> {
         let expected = if is_whole { dropped } else { 0 };
         if epoch.dropped_last != expected {
             let told = epoch.dropped_last;
-            self.blame(line, FaultKind::Outcome, format!("has {told} tickets in dropped_last, but {expected} were dropped"));
+            self.blame(
+                line,
+                FaultKind::Outcome,
+                format!("has {told} tickets in dropped_last, but {expected} were dropped"),
+            );
         }
         is_whole
     }
@@ -147,7 +155,8 @@ impl Walk<'_> {
             && before.evaluation_quarantined != epoch.evaluation_quarantined
         {
             let (told, there) = (epoch.evaluation_quarantined, before.evaluation_quarantined);
-            let what = format!("could not judge {told} validation records, of which the epoch before could not judge {there}");
+            let what =
+                format!("could not judge {told} validation records, of which the epoch before could not judge {there}");
             self.blame(line, FaultKind::Outcome, what);
         }
         if !is_share(epoch.accuracy, epoch.evaluated, judged) {
@@ -156,7 +165,11 @@ impl Walk<'_> {
             self.blame(line, FaultKind::Number, what);
         }
         if !epoch.valid_loss.is_finite() || (epoch.evaluated == 0 && epoch.valid_loss != 0.0) {
-            self.blame(line, FaultKind::Number, format!("has the valid_loss {}, which nothing judged makes", epoch.valid_loss));
+            self.blame(
+                line,
+                FaultKind::Number,
+                format!("has the valid_loss {}, which nothing judged makes", epoch.valid_loss),
+            );
         }
     }
 }

@@ -27,12 +27,6 @@ pub(super) struct RunStage {
     pub is_half: bool,
 }
 
-impl RunStage {
-    fn sampler(&self, records: u32) -> BoundSampler {
-        self.sampler.bind(&Population::all(records)).expect("it needs to know nothing of them")
-    }
-}
-
 /// A run over one split, in all that a ledger tells of.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
@@ -219,7 +213,6 @@ impl Run {
         let evaluated = judged - self.validation_bad.min(judged);
         let sum: f64 = totals.losses.iter().sum();
         Epoch {
-            losses: Vec::new(),
             epoch,
             issued: totals.trained + totals.quarantined + dropped_last,
             trained: totals.trained,

@@ -188,7 +188,9 @@ fn end(account: &mut Account, cut_short: Option<usize>, chains: &[String], known
     let is_known = |head: KnownHead<'_>| chains.iter().any(|chain| chain == head.chain);
     if let Some(line) = cut_short {
         if known_head.is_some_and(is_known) {
-            let note = format!("line {line} is half a line, after all that was saved: a kill leaves that, --resume cuts it off");
+            let note = format!(
+                "line {line} is half a line, after all that was saved: a kill leaves that, --resume cuts it off"
+            );
             account.notes.push(note);
         } else {
             let what = "is cut short: the file ends in the middle of it";

@@ -78,7 +78,8 @@ impl OfSplit {
             let first = reasons.entry(record).or_insert(ticket);
             if first.reason != ticket.reason {
                 let (reason, other) = (&ticket.reason, &first.reason);
-                let what = format!("quarantines ticket {seq} as {reason}, but line {} the same record as {other}", first.line);
+                let what =
+                    format!("quarantines ticket {seq} as {reason}, but line {} the same record as {other}", first.line);
                 faults.push(Fault::at(ticket.line, FaultKind::Outcome, what));
             }
             if bad.len() as u64 == most + 1 {

@@ -28,7 +28,13 @@ fn stages() -> impl Strategy<Value = Vec<RunStage>> {
         tickets().prop_map(|tickets| Sampler::Siamese { same_share: 0.5, tickets }),
     ];
     let stage = (sampler, 1u32..3, 1u64..9, any::<bool>(), any::<bool>());
-    let stage = stage.prop_map(|(sampler, epochs, rows, drop_last, is_half)| RunStage { sampler, epochs, rows, drop_last, is_half });
+    let stage = stage.prop_map(|(sampler, epochs, rows, drop_last, is_half)| RunStage {
+        sampler,
+        epochs,
+        rows,
+        drop_last,
+        is_half,
+    });
     vec(stage, 1..3)
 }
 
@@ -281,11 +287,13 @@ impl Around<'_> {
             change("quarantined twice", true, &|step| step.quarantined.insert(0, row.clone()));
             change("reason", true, &|step| step.quarantined[0].reason = "bad luck".to_owned());
             let records = |step: &fastgarden_proto::ledger::Step, seq| {
-                let records: BTreeSet<u32> = self.plans[&step.epoch].ticket(seq).records.all().iter().copied().collect();
+                let records: BTreeSet<u32> =
+                    self.plans[&step.epoch].ticket(seq).records.all().iter().copied().collect();
                 records
             };
             let others = self.lines.iter().filter(|other| **other != self.lines[self.position]);
-            let others: Vec<_> = others.filter_map(|other| if let Line::Step(step) = other { Some(step) } else { None }).collect();
+            let others: Vec<_> =
+                others.filter_map(|other| if let Line::Step(step) = other { Some(step) } else { None }).collect();
             let here = records(step, row.seq);
             let is_met = |other: &&fastgarden_proto::ledger::Step| {
                 other.quarantined.iter().any(|row| records(other, row.seq) == here)
@@ -295,10 +303,12 @@ impl Around<'_> {
             if let Some(seq) = good {
                 let label = |seq| self.run.label(self.plans[&step.epoch].ticket(seq).records.first());
                 let is_label_other = label(row.seq) != label(seq);
-                let is_trained = |record: &u32| others.iter().any(|other| {
-                    let is_good = |seq: &u64| other.quarantined.iter().all(|row| row.seq != *seq);
-                    (other.seq_from..other.seq_to).filter(is_good).any(|seq| records(other, seq).contains(record))
-                });
+                let is_trained = |record: &u32| {
+                    others.iter().any(|other| {
+                        let is_good = |seq: &u64| other.quarantined.iter().all(|row| row.seq != *seq);
+                        (other.seq_from..other.seq_to).filter(is_good).any(|seq| records(other, seq).contains(record))
+                    })
+                };
                 let is_trained = records(step, seq).iter().all(is_trained);
                 let shows = (self.has_data && is_summed && is_label_other) || is_trained || is_met_again;
                 change("another row", shows, &|step| {

@@ -184,7 +184,9 @@ pub(super) enum Kind {
     Balanced(Arc<Classes>),
     /// Sums of the weights up to each place of the population.
     Weighted(Arc<[f64]>),
-    Hard { uniform_share: f64 },
+    Hard {
+        uniform_share: f64,
+    },
     Triplet(Arc<Classes>),
     Siamese(Arc<Classes>, f64),
     /// Records of the tickets, by epoch.

@@ -39,9 +39,7 @@ impl BoundSampler {
                 let anchors = anchors(classes, seed, epoch, tickets);
                 anchors.flat_map(|anchor| pair(classes, anchor, *same_share, &mut draws)).collect()
             }
-            Kind::File(epochs) => {
-                epochs.get(&None).or_else(|| epochs.get(&Some(epoch))).cloned().unwrap_or_default()
-            }
+            Kind::File(epochs) => epochs.get(&None).or_else(|| epochs.get(&Some(epoch))).cloned().unwrap_or_default(),
         };
         order.truncate(tickets * self.records_per_ticket);
         order

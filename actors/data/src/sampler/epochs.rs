@@ -55,8 +55,10 @@ impl EpochsFile {
                 ids_per_ticket = ids.len();
             }
             if ids.len() != ids_per_ticket {
-                let what =
-                    format!("this ticket has {} ids, and the first one has {ids_per_ticket}: all need as many", ids.len());
+                let what = format!(
+                    "this ticket has {} ids, and the first one has {ids_per_ticket}: all need as many",
+                    ids.len()
+                );
                 return Err(FileError::new(line, what));
             }
             if epochs.keys().next().is_some_and(|known| known.is_some() != epoch.is_some()) {

@@ -74,7 +74,10 @@ fn a_shuffle_is_a_permutation_that_depends_on_seed_and_epoch_alone() {
 #[test]
 fn plans_of_the_first_samplers_are_those_of_earlier_versions() {
     let hash = |sampler: &BoundSampler| Plan::new(sampler, 3, 2, Some(90)).hash();
-    assert_eq!(hash(&BoundSampler::sequential(100)), "32094360ceea1115797606ea6d14cb02ccef93a4a6719f1136ab851b59a1ae5f");
+    assert_eq!(
+        hash(&BoundSampler::sequential(100)),
+        "32094360ceea1115797606ea6d14cb02ccef93a4a6719f1136ab851b59a1ae5f"
+    );
     assert_eq!(hash(&BoundSampler::shuffled(100)), "SHUFFLED");
 }
 
@@ -243,10 +246,16 @@ fn what_does_not_fit_the_records_is_refused_in_a_sentence() {
         (told(Sampler::Siamese { same_share: 0.5, tickets: None }, &lonely), "class 0 has a single example"),
         (told(Sampler::Triplet { tickets: None }, &columns(&[1, 1, 1])), "all records are of class 1"),
         (told(Sampler::Balanced { tickets: None }, &classless), "no record has one"),
-        (told(file("{\"ids\":[\"r1\"]}\n{\"ids\":[\"r99\"]}"), &lonely), "line 2: no training record has the id \"r99\""),
+        (
+            told(file("{\"ids\":[\"r1\"]}\n{\"ids\":[\"r99\"]}"), &lonely),
+            "line 2: no training record has the id \"r99\"",
+        ),
         (told(file("{\"ids\":[\"r0\"]}"), &lonely), "line 1: the record with the id \"r0\" is held out"),
         (told(file("{\"ids\":[\"same\"]}"), &twins), "line 1: two training records have the id \"same\""),
-        (told(by_id("id,weight\nr1,1\n"), &lonely), "has 1 weights, and a training record has none there: its id is \"r2\""),
+        (
+            told(by_id("id,weight\nr1,1\n"), &lonely),
+            "has 1 weights, and a training record has none there: its id is \"r2\"",
+        ),
         (told(by_id("id,weight\nr1,1\nr77,1\n"), &lonely), "line 3: no training record has the id \"r77\""),
         (told(by_id("id,weight\nx,1\n"), &nameless), "line 2: no training record has the id \"x\""),
         (told(zero, &lonely), "the weight 0"),
@@ -274,14 +283,20 @@ fn files_are_refused_by_line() {
         (by_id("id,weight\na,1\na,2"), "line 3: the id \"a\" was on line 2 already"),
         (by_id("id,weight\na,0\nb,0"), "line 3: all weights are 0"),
         (by_id("id,weight\na,1e308\nb,1e308"), "too large"),
-        (by_class("class,weight\n0,1\n1,1"), "line 3: the file has weights of 2 classes, not of all 3: class 2 has none"),
+        (
+            by_class("class,weight\n0,1\n1,1"),
+            "line 3: the file has weights of 2 classes, not of all 3: class 2 has none",
+        ),
         (by_class("class,weight\n0,1\n3,1"), "line 3: \"3\" is no class: they are the numbers from 0 to 2"),
         (by_class("class,weight\n0,1\n0,1"), "line 3: class 0 has a weight already"),
         (by_class("class,weight\n0,0\n1,0\n2,0"), "all weights are 0"),
         (epochs(""), "line 1: there are no tickets"),
         (epochs("{\"ids\":[]}"), "line 1: a ticket has 1 to 3 ids, not 0"),
         (epochs("{\"ids\":[\"a\",\"b\",\"c\",\"d\"]}"), "line 1: a ticket has 1 to 3 ids, not 4"),
-        (epochs("{\"ids\":[\"a\"]}\n{\"ids\":[\"a\",\"b\"]}"), "line 2: this ticket has 2 ids, and the first one has 1"),
+        (
+            epochs("{\"ids\":[\"a\"]}\n{\"ids\":[\"a\",\"b\"]}"),
+            "line 2: this ticket has 2 ids, and the first one has 1",
+        ),
         (epochs("{\"ids\":[\"a\"]}\n{\"epoch\":1,\"ids\":[\"a\"]}"), "line 2: either every line names its epoch"),
         (epochs("{\"epoch\":0,\"ids\":[\"a\"]}"), "line 1: epochs count from 1"),
         (epochs("{\"ids\":\"a\"}"), "line 1: \"{\\\"ids\\\":\\\"a\\\"}\" is no ticket"),

@@ -132,7 +132,10 @@ mod tests {
 
     fn close(found: &[f64], expected: &[f64]) {
         let is_close = |(found, expected): (&f64, &f64)| (found - expected).abs() < 5e-6;
-        assert!(found.len() == expected.len() && found.iter().zip(expected).all(is_close), "{found:?}, not {expected:?}");
+        assert!(
+            found.len() == expected.len() && found.iter().zip(expected).all(is_close),
+            "{found:?}, not {expected:?}"
+        );
     }
 
     /// Anchors at (1, 0); at a right angle the distance is √2, opposite it is 2, at 60° it is 1.

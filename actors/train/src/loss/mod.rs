@@ -65,9 +65,7 @@ pub struct CrossEntropy {
 
 impl CrossEntropy {
     fn over_views(&self, logits: &[Tensor], targets: &Targets, reduction: Reduction) -> Tensor {
-        let of = |(view, logits): (usize, &Tensor)| {
-            of_view(logits, targets, view, self.label_smoothing, reduction)
-        };
+        let of = |(view, logits): (usize, &Tensor)| of_view(logits, targets, view, self.label_smoothing, reduction);
         match logits {
             [only] => of((0, only)),
             _ => logits.iter().enumerate().map(of).sum::<Tensor>() / logits.len() as f64,
@@ -98,9 +96,8 @@ pub fn cross_entropy(logits: &Tensor, targets: &Targets, label_smoothing: f64) -
 /// Cross-entropy of the logits of one view.
 fn of_view(logits: &Tensor, targets: &Targets, view: usize, label_smoothing: f64, reduction: Reduction) -> Tensor {
     let logits = widened(logits);
-    let loss = |target: &Tensor| {
-        logits.cross_entropy_loss(target, None::<&Tensor>, reduction, IGNORE_INDEX, label_smoothing)
-    };
+    let loss =
+        |target: &Tensor| logits.cross_entropy_loss(target, None::<&Tensor>, reduction, IGNORE_INDEX, label_smoothing);
     match targets {
         Targets::Classes(labels) => loss(labels),
         Targets::OfViews(labels) => loss(&labels[view]),

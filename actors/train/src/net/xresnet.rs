@@ -236,7 +236,8 @@ impl Net for XResNet {
     fn forward(&self, views: &[Tensor], train: bool) -> Vec<Tensor> {
         let mut of_views: Vec<Option<(Tensor, Option<Tensor>)>> = views.iter().map(|_| None).collect();
         while let Some(first) = of_views.iter().position(Option::is_none) {
-            let alike: Vec<usize> = (first..views.len()).filter(|&at| views[at].size() == views[first].size()).collect();
+            let alike: Vec<usize> =
+                (first..views.len()).filter(|&at| views[at].size() == views[first].size()).collect();
             if let [only] = alike[..] {
                 of_views[only] = Some(self.heads(&views[only], train));
                 continue;

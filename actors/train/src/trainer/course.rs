@@ -141,7 +141,10 @@ impl Course<'_> {
         if let Err(earlier) = self.catch_up() {
             return earlier;
         }
-        if matches!(error, TrainError::Pipeline(_) | TrainError::OutOfTime { .. } | TrainError::OutOfDeviceMemory { .. }) {
+        if matches!(
+            error,
+            TrainError::Pipeline(_) | TrainError::OutOfTime { .. } | TrainError::OutOfDeviceMemory { .. }
+        ) {
             let saved = self.commit().and_then(|()| self.state.end_attempt(false));
             if let Err(second) = saved {
                 tracing::error!(%second, "what was trained could not be saved either");
