@@ -30,7 +30,6 @@ fn run(seed: u64, accuracy: f64) -> RunReport {
         steps: 4,
         cut_short: false,
         seconds: 122.0,
-        peak_device_bytes: None,
         batch_hash: HOSTILE.to_owned(),
         ledger_head: HOSTILE.to_owned(),
         weights_sha256: HOSTILE.to_owned(),
