@@ -10,6 +10,7 @@ mod leaderboard;
 mod lr_find;
 mod predict;
 mod referee;
+mod samplers;
 mod stages;
 mod submission;
 mod submit;
