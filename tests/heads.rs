@@ -95,12 +95,14 @@ fn a_net_of_two_heads_trains_scores_goes_out_and_starts_others() {
 
     // A net of two heads takes over all but the second from a file without it, and all of a checkpoint.
     for (from, fate) in [("fastai.safetensors", "initialised"), (run.as_str(), "copied")] {
-        let words = format!("train two-heads.toml --data garden --rules none --seed 1 --out b --max-steps 1 --from {from}");
+        let words =
+            format!("train two-heads.toml --data garden --rules none --seed 1 --out b --max-steps 1 --from {from}");
         place.run(&words).expect_code(0);
         let account = self::series(&place, "b").join("seed-1/transfer.json");
         let account: Value = serde_json::from_slice(&fs::read(account).expect("there")).expect("valid JSON");
         let layers = account["layers"].as_array().expect("layers");
-        let fates: Vec<_> = layers.iter().filter(|layer| layer["fate"] != "copied").map(|layer| &layer["layer"]).collect();
+        let fates: Vec<_> =
+            layers.iter().filter(|layer| layer["fate"] != "copied").map(|layer| &layer["layer"]).collect();
         let expected: &[&str] = if fate == "copied" { &[] } else { &["embedding"] };
         assert_eq!(fates, expected, "{from}");
         fs::remove_dir_all(place.path("b")).expect("it is there");
@@ -114,10 +116,14 @@ fn a_net_of_two_heads_trains_scores_goes_out_and_starts_others() {
 #[test]
 fn memory_is_told_before_a_run_and_what_would_not_fit_is_refused() {
     let place = place();
-    let memory = place.run("recipes check two-heads.toml --memory --format json").expect_code(0).json()["memory"].take();
+    let memory =
+        place.run("recipes check two-heads.toml --memory --format json").expect_code(0).json()["memory"].take();
     let (bytes, stage) = (memory["bytes"].as_u64().expect("bytes"), &memory["stages"][0]);
     let number = |key: &str| stage[key].as_u64().expect("a number");
-    assert_eq!(bytes, number("fixed_bytes") + 8 * number("row_bytes") + memory["context_bytes"].as_u64().expect("bytes"));
+    assert_eq!(
+        bytes,
+        number("fixed_bytes") + 8 * number("row_bytes") + memory["context_bytes"].as_u64().expect("bytes")
+    );
     // Three views of 32 px through a small net: weights, state and gradients are tens of MiB, a row some hundred KiB.
     assert!((10 << 20..200 << 20).contains(&number("fixed_bytes")), "{memory}");
     assert!((100 << 10..8 << 20).contains(&number("row_bytes")), "{memory}");

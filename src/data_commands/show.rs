@@ -26,7 +26,8 @@ pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
         return Err(Failure::BadData(Complaint::new(cause).way_out("run `data verify` to see what is wrong")));
     };
     let sides: Vec<String> = source.phase.views.iter().map(|view| view.size.width.to_string()).collect();
-    let sides = if sides.windows(2).all(|two| two[0] == two[1]) { first.size.width.to_string() } else { sides.join(", ") };
+    let sides =
+        if sides.windows(2).all(|two| two[0] == two[1]) { first.size.width.to_string() } else { sides.join(", ") };
     let sheet = Sheet {
         title: format!("{}  ·  epoch {}  ·  seed {}", recipe.name, args.epoch, args.seed),
         subtitle: format!("{}, {sides} px as trained on", source.found.description),

@@ -52,11 +52,14 @@ fn every_sampler_reads_back_as_it_is_written() {
         let again = Recipe::from_resolved("again.toml", &recipe.to_toml(), read).expect("the resolved form is valid");
         assert_eq!((&again, again.hash()), (&recipe, recipe.hash()), "{line}");
         if !copies.is_empty() {
-            let changed = |name: &str| read(name).map(|mut bytes| {
-                bytes.push(b'\n');
-                bytes
-            });
-            let error = Recipe::from_resolved("again.toml", &recipe.to_toml(), changed).expect_err("it is another file");
+            let changed = |name: &str| {
+                read(name).map(|mut bytes| {
+                    bytes.push(b'\n');
+                    bytes
+                })
+            };
+            let error =
+                Recipe::from_resolved("again.toml", &recipe.to_toml(), changed).expect_err("it is another file");
             assert!(error.to_string().contains("is not what it was"), "{error}");
             let gone = Recipe::from_resolved("again.toml", &recipe.to_toml(), |_| None).expect_err("it is not there");
             assert!(gone.to_string().contains("is missing"), "{gone}");
@@ -85,10 +88,19 @@ fn what_a_sampler_can_not_mean_is_told_with_its_key() {
     ];
     for (line, message) in [
         ("sampler = { kind = \"ballanced\" }", "did you mean `balanced`?"),
-        ("sampler = { kind = \"shuffled\", tickets = 5 }", "`stage.0.sampler.tickets` does not belong to kind \"shuffled\""),
+        (
+            "sampler = { kind = \"shuffled\", tickets = 5 }",
+            "`stage.0.sampler.tickets` does not belong to kind \"shuffled\"",
+        ),
         ("sampler = { kind = \"balanced\", tickets = 0 }", "`stage.0.sampler.tickets` is 0: it must be a whole number"),
-        ("sampler = { kind = \"hard\", uniform_share = 1.5 }", "`stage.0.sampler.uniform_share` is 1.5: it must be from 0"),
-        ("sampler = { kind = \"hard\", same_share = 0.5 }", "`stage.0.sampler.same_share` does not belong to kind \"hard\""),
+        (
+            "sampler = { kind = \"hard\", uniform_share = 1.5 }",
+            "`stage.0.sampler.uniform_share` is 1.5: it must be from 0",
+        ),
+        (
+            "sampler = { kind = \"hard\", same_share = 0.5 }",
+            "`stage.0.sampler.same_share` does not belong to kind \"hard\"",
+        ),
         ("sampler = { kind = \"siamese\", same_share = nan }", "`stage.0.sampler.same_share` is NaN"),
         ("sampler = { kind = \"weighted\" }", "`stage.0.sampler` needs weights"),
         ("sampler = { kind = \"weighted\", class_weights = [1.0] }", "`stage.0.sampler.class_weights`"),

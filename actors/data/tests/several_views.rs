@@ -87,13 +87,11 @@ fn pools_caches_and_delays_never_change_a_ticket_of_several_views() {
         let spec = || phase_of(&index, &sampler, sides(&sampler), None);
         let expected = walk(&Pipeline::start(wide(0, 1, 0)).unwrap(), spec());
         assert_eq!(expected.tally.trained, expected.tally.issued);
-        for (readers, decoders, augmenters, cache) in [
-            (1, 2, 1, None),
-            (2, 5, 2, None),
-            (0, 3, 0, Some(CacheMode::Encoded)),
-            (1, 2, 1, Some(CacheMode::Decoded)),
-        ] {
-            let late = |stage: StageName, record: u32| (record + stage as u32).is_multiple_of(5).then_some(Trouble::Slow(1));
+        for (readers, decoders, augmenters, cache) in
+            [(1, 2, 1, None), (2, 5, 2, None), (0, 3, 0, Some(CacheMode::Encoded)), (1, 2, 1, Some(CacheMode::Decoded))]
+        {
+            let late =
+                |stage: StageName, record: u32| (record + stage as u32).is_multiple_of(5).then_some(Trouble::Slow(1));
             let pipeline = Pipeline::start(PipelineOptions {
                 cache: cache.map(|mode| Arc::new(Cache::new(mode, 1 << 30))),
                 sabotage: Some(Arc::new(late)),
