@@ -30,6 +30,7 @@ const LICENCES: [&str; 19] = [
     "Unlicense OR MIT",
     "Unlicense/MIT",
     "Zlib",
+    "ISC",
 ];
 
 /// Crates that may not be there, at these versions, and why.
