@@ -15,8 +15,17 @@ fn main() -> Result<()> {
             ".fastgarden.ticket.View.distortion",
             "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
         )
+        .field_attribute(
+            ".fastgarden.ticket.View.shown",
+            "#[serde(default, skip_serializing_if = \"Option::is_none\")]",
+        )
+        .field_attribute(
+            ".fastgarden.ledger.Epoch.losses",
+            "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]",
+        )
         // Of later versions of the ledger than its first, which can still be read that far.
         .field_attribute(".fastgarden.ledger.Opening.validation_records", "#[serde(default)]")
+        .field_attribute(".fastgarden.ledger.Opening.judged_on", "#[serde(default)]")
         .field_attribute(".fastgarden.ledger.Stage.records", "#[serde(default)]")
         .compile_fds(descriptors)
 }

@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::{DataChoice, PoolArgs};
 use crate::exit::{Complaint, Failure, OrFail as _, Signal};
+use crate::run_spec::quoted;
 
 /// One `train`.
 #[derive(Clone, Debug)]
@@ -37,8 +38,6 @@ pub struct Training<'a> {
     pub from: Option<&'a Path>,
     /// Steps after which its runs end.
     pub max_steps: Option<u64>,
-    /// Whether its standard output is shown.
-    pub is_shown: bool,
 }
 
 /// Which runs.
@@ -97,6 +96,20 @@ fn lock(state: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What was typed, to be typed again.
+pub fn this_command() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    [env!("CARGO_PKG_NAME").to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// An interruption with the command that goes on where it came: the same once more.
+pub fn with_this_command(failure: Failure) -> Failure {
+    match failure {
+        Failure::Interrupted { signal, .. } => Failure::Interrupted { signal, resume_command: Some(this_command()) },
+        other => other,
+    }
+}
+
 /// The program that runs.
 pub fn this_program() -> Result<PathBuf, Failure> {
     std::env::current_exe().or_run()
@@ -128,7 +141,8 @@ impl Training<'_> {
             command.args(["--max-steps", &steps.to_string()]);
         }
         command.args(self.pools.words());
-        command.stdin(Stdio::null()).stdout(if self.is_shown { Stdio::inherit() } else { Stdio::null() });
+        // Its table and last words would stand among our own; its progress goes to standard error.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         // A group of its own: a terminal's Ctrl-C reaches it once, through this process.
         command.process_group(0);
         let mut child = command.spawn().map_err(|error| {

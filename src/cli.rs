@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod leaderboard;
 mod lr_find;
+mod memory;
 mod predict;
 mod report;
 mod submit;
@@ -19,11 +20,12 @@ use fastgarden_data::limits::POOL_WORKERS_MAX;
 use fastgarden_train::device::DeviceRequest;
 
 pub use self::bench::{BenchArgs, CacheChoice, ResampleChoice};
-pub use self::data::{DataCommand, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs, DataVerifyArgs};
+pub use self::data::{DataCommand, DataVerifyArgs, DumpArgs, GardenArgs, InspectArgs, PackArgs, ShowArgs};
 pub use self::leaderboard::{
     AddArgs, BoardChoice, BoardFormat, DEFAULT_BOARD, HtmlBoardArgs, LeaderboardCommand, ShowBoardArgs,
 };
 pub use self::lr_find::LrFindArgs;
+pub use self::memory::RehearseArgs;
 pub use self::predict::{PredictArgs, SplitChoice, Tta};
 pub use self::report::{HtmlReportArgs, ReportCommand};
 pub use self::submit::SubmitArgs;
@@ -93,6 +95,9 @@ pub enum Command {
     /// Who stands where, and adding to it
     #[command(subcommand)]
     Leaderboard(LeaderboardCommand),
+    /// Tell what the steps of a recipe take of memory, for `train` and `recipes check --memory`
+    #[command(hide = true)]
+    RehearseMemory(RehearseArgs),
 }
 
 /// Output of inspecting commands.
@@ -208,6 +213,9 @@ pub struct TrainArgs {
     /// Go on with the newest series of this recipe under --out
     #[arg(long)]
     pub resume: bool,
+    /// Most of a GPU's memory that a run may take, as in 14GiB; what is estimated to need more is refused
+    #[arg(long, value_name = "SIZE", value_parser = memory::device_memory)]
+    pub device_memory_limit: Option<u64>,
     /// End each run after N steps; validated and reported, but unfinished
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_steps: Option<u64>,
@@ -307,6 +315,9 @@ pub enum RecipesCommand {
         /// Runs, with the seeds 1 to N [default: the recipe's seeds]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RUNS_MAX as i64))]
         runs: Option<u32>,
+        /// Estimate the device memory of a run by rehearsing its steps, which takes some seconds
+        #[arg(long)]
+        memory: bool,
         /// text or json
         #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
         format: Format,

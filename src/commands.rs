@@ -4,14 +4,15 @@
 use crate::cli::Command;
 use crate::exit::Failure;
 use crate::{
-    bench_command, data_commands, evaluate_command, export_command, leaderboard, lr_find_command, predict_command,
-    recipes_command, report_html, submit_command, sweep_command, train_command, verify_command,
+    bench_command, data_commands, evaluate_command, export_command, leaderboard, lr_find_command, memory_estimate,
+    predict_command, recipes_command, report_html, submit_command, sweep_command, train_command, verify_command,
 };
 
 /// Runs one command to its end.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Recipes(command) => recipes_command::run(&command),
+        Command::RehearseMemory(args) => memory_estimate::rehearse::run(&args),
         Command::Train(args) => train_command::run(&args),
         Command::Evaluate(args) => evaluate_command::run(&args),
         Command::Predict(args) => predict_command::run(&args),

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use fastgarden_data::catalog::Split;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::slab::Layout;
 use fastgarden_train::device;
@@ -14,6 +13,7 @@ use tch::Device;
 
 use crate::cli::{EvaluateArgs, Format};
 use crate::data_set;
+use crate::examples;
 use crate::exit::{Failure, OrFail as _};
 use crate::interrupt::Interrupts;
 use crate::recipe::Recipe;
@@ -51,14 +51,16 @@ pub fn score(args: &EvaluateArgs) -> Result<Score, Failure> {
     let patterns = data_set::patterns(&source, &data_set::sizes_px(&recipe))?;
     let class_names = args.data.class_names.as_deref();
     let found = data_set::find(&patterns, Some(recipe.evaluation.source_px), class_names)?;
-    let index = data_set::open(&found, Split::Validation)?;
+    let on = recipe.evaluation.on;
+    let index = data_set::open(&found, examples::split_of(on))?;
+    let sampler = examples::judged_by(&recipe, &index, &features)?;
     let classes = i64::from(recipe.data.classes);
     let bad_records_max = data_set::bad_records_max(recipe.data.bad_records, &[&*index])?;
     data_set::warn_of_faults(&index);
     let decode = transforms::decode_mode(recipe.data.decode);
     let split = SplitSpec { index, features, decode, resample: recipe.data.resample, classes };
     let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
-    let spec = evaluation(&recipe, split, rows);
+    let spec = evaluation(&recipe, split, sampler, rows);
     let tally = judge(&net, &spec, device, &recipe, PoolSizes::from(&args.pools), bad_records_max, &interrupts)?;
     Ok(Score { path: loaded.path, recipe, tally })
 }
@@ -102,7 +104,7 @@ fn print(format: Format, checkpoint: &Path, recipe: &Recipe, tally: &Tally) -> R
             let document = serde_json::json!({
                 "checkpoint": checkpoint, "recipe": recipe.name, "accuracy": tally.accuracy(),
                 "valid_loss": tally.mean_loss(), "records": records, "quarantined": tally.quarantined,
-                "full_set": recipe.evaluation.limit == 0,
+                "full_set": recipe.evaluation.limit == 0, "judged_on": recipe.evaluation.on.to_string(),
             });
             format!("{document:#}\n")
         }

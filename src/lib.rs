@@ -4,6 +4,7 @@
 
 // From what was typed to what is to be done.
 pub mod cli;
+pub mod examples;
 pub mod exit;
 pub mod recipe;
 pub mod rules;
@@ -32,6 +33,7 @@ pub mod transforms;
 pub mod weights;
 pub mod interrupt;
 pub mod library_settings;
+pub mod memory_estimate;
 pub mod train_command;
 pub mod evaluate_command;
 pub mod predict_command;

@@ -31,7 +31,12 @@ impl Markup {
     }
 
     /// An element with what `inner` puts into it.
-    pub fn within(&mut self, name: &'static str, attributes: Attributes<'_>, inner: impl FnOnce(&mut Self)) -> &mut Self {
+    pub fn within(
+        &mut self,
+        name: &'static str,
+        attributes: Attributes<'_>,
+        inner: impl FnOnce(&mut Self),
+    ) -> &mut Self {
         self.open(name, attributes);
         inner(self);
         let _ = write!(self.text, "</{name}>");
@@ -99,7 +104,8 @@ pub fn escaped(text: &str) -> String {
 
 /// Whether a character shows as nothing and changes how others are shown: controls, and marks of writing direction.
 pub fn is_deceptive(character: char) -> bool {
-    let is_direction = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_direction =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || is_direction
 }
 
@@ -137,7 +143,9 @@ mod tests {
     #[test]
     fn links_lead_to_pages_only() {
         assert_eq!(web_link("https://example.org/a?b=c#d"), Some("https://example.org/a?b=c#d"));
-        for other in ["javascript:alert(1)", "data:text/html,x", "https://", "HTTPS:x", "https://a b", "//example.org", ""] {
+        for other in
+            ["javascript:alert(1)", "data:text/html,x", "https://", "HTTPS:x", "https://a b", "//example.org", ""]
+        {
             assert_eq!(web_link(other), None, "{other}");
         }
     }

@@ -10,18 +10,23 @@ mod execution;
 mod leaderboard_tests;
 mod library;
 mod located;
+mod loss;
 mod net;
 mod optimizer;
 mod overrides;
 #[cfg(test)]
 mod refusal_tests;
+mod sampling;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod validate;
 mod write;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use fastgarden_data::resample::ResamplePath;
 use sha2::{Digest as _, Sha256};
@@ -31,6 +36,7 @@ pub use error::{RecipeError, listed, nearest};
 pub(crate) use execution::PREFETCH_MAX;
 pub use execution::{CacheBytes, CpuBudget, Execution};
 pub use fastgarden_train::batch_augment::{BatchAugment, EraseSpec, MixSpec, Normalize};
+pub use fastgarden_train::loss::MetricLoss;
 pub use fastgarden_train::net::xresnet::XResNetSpec as Net;
 pub use fastgarden_train::schedule::Schedule;
 pub use fastgarden_train::trainer::EmaSpec;
@@ -38,6 +44,8 @@ pub(crate) use library::read_small_text;
 pub use library::{EMBEDDED, Embedded};
 pub(crate) use located::{Node, parse};
 pub use optimizer::Optimizer;
+use sampling::{AtHand, Beside, Files};
+pub use sampling::{SamplerFile, Sampling};
 pub(crate) use validate::RUNS_MAX;
 pub(crate) use write::quoted;
 
@@ -60,8 +68,8 @@ pub struct Recipe {
     pub data: Data,
     /// The network; all of its parts fit together.
     pub net: Net,
-    /// The loss: cross-entropy with this label smoothing, 0 ≤ ε < 1.
-    pub label_smoothing: f64,
+    /// What is minimised.
+    pub loss: Loss,
     /// The optimiser.
     pub optimizer: Optimizer,
     /// The running mean of the weights, where one is kept.
@@ -130,8 +138,26 @@ impl BadRecords {
     }
 }
 
-/// `[[stage]]`
+/// `[loss]`
 #[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Of the cross-entropy, which is always part of it: 0 ≤ ε < 1.
+    pub label_smoothing: f64,
+    /// What is minimised of embeddings besides.
+    pub metric: Option<Metric>,
+}
+
+/// A loss of embeddings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// Which.
+    pub loss: MetricLoss,
+    /// How much it counts beside cross-entropy, above 0.
+    pub weight: f64,
+}
+
+/// `[[stage]]`
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
     /// Epochs, 1 or more.
     pub epochs: u32,
@@ -143,8 +169,10 @@ pub struct Stage {
     pub batch_size: usize,
     /// Whether the last, partial batch is left out.
     pub drop_last: bool,
-    /// The order of records.
-    pub sampler: Sampler,
+    /// Which records an epoch uses.
+    pub sampler: Sampling,
+    /// Sides of a ticket's views, pixels; one to three.
+    pub view_px: Vec<u32>,
     /// From image to view.
     pub crop: Crop,
     /// Whether the crop mirrors a view with probability ½.
@@ -167,13 +195,14 @@ pub struct Stage {
     pub precision: StagePrecision,
 }
 
-/// `stage.sampler`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sampler {
-    /// In the order of the index.
-    Sequential,
-    /// A new permutation each epoch.
-    Shuffled,
+impl Stage {
+    /// The sides of its views, each with the key that says so.
+    fn sides(&self, at: &str) -> Vec<(String, u32)> {
+        if self.view_px.iter().all(|&side| side == self.input_px) {
+            return vec![(format!("{at}.input_px"), self.input_px)];
+        }
+        self.view_px.iter().enumerate().map(|(view, &side)| (format!("{at}.view_px.{view}"), side)).collect()
+    }
 }
 
 /// `stage.crop`
@@ -237,6 +266,8 @@ impl StagePrecision {
 /// `[evaluation]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evaluation {
+    /// Which records are judged.
+    pub on: JudgedOn,
     /// Side of the shards to take, pixels.
     pub source_px: u32,
     /// The part of an image that is resized.
@@ -247,6 +278,33 @@ pub struct Evaluation {
     pub input_px: u32,
     /// Most validation records to use; 0 = all.
     pub limit: u64,
+}
+
+/// `evaluation.on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JudgedOn {
+    /// The validation split.
+    Validation,
+    /// So many training records, which are then not trained on: what to tune with.
+    Holdout(u32),
+}
+
+impl JudgedOn {
+    fn from_text(text: &str) -> Option<Self> {
+        match text.strip_prefix("holdout:") {
+            Some(count) => count.parse().ok().filter(|count| *count > 0).map(Self::Holdout),
+            None => (text == "val").then_some(Self::Validation),
+        }
+    }
+}
+
+impl fmt::Display for JudgedOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Validation => f.write_str("val"),
+            Self::Holdout(count) => write!(f, "holdout:{count}"),
+        }
+    }
 }
 
 /// `evaluation.crop`
@@ -283,13 +341,23 @@ impl Recipe {
         Self::from_text(name_or_path, &library::read_small_text(path)?, assignments)
     }
 
-    /// A recipe from its text; `file` is its name in messages.
+    /// A recipe from its text; `file` is its name in messages, and where the files that it names lie beside.
     pub fn from_text(file: &str, text: &str, assignments: &[String]) -> Result<Self, RecipeError> {
+        let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+        Self::from_parts(file, text, assignments, &Beside(folder))
+    }
+
+    /// A resolved recipe from its text, with the files that it names: see [`Recipe::files`].
+    pub fn from_resolved(file: &str, text: &str, read: impl Fn(&str) -> Option<Vec<u8>>) -> Result<Self, RecipeError> {
+        Self::from_parts(file, text, &[], &AtHand(read))
+    }
+
+    fn from_parts(file: &str, text: &str, assignments: &[String], files: &dyn Files) -> Result<Self, RecipeError> {
         let mut root = parse(file, text)?;
         for assignment in assignments {
             overrides::apply(&mut root, assignment)?;
         }
-        validate::validate(file, &root, decode(file, &root)?)
+        validate::validate(file, &root, decode(file, &root)?, files)
     }
 
     /// The canonical resolved form: complete TOML that reads back as the same recipe.
@@ -297,6 +365,12 @@ impl Recipe {
         let mut text = write::hashed_part(self);
         text.push_str(&write::execution_part(self));
         text
+    }
+
+    /// Files that its canonical form names, each once: they belong wherever that is kept.
+    pub fn files(&self) -> BTreeMap<String, Arc<str>> {
+        let files = self.stages.iter().filter_map(|stage| stage.sampler.file.as_ref());
+        files.map(|file| (file.name(), Arc::clone(&file.text))).collect()
     }
 
     /// SHA-256 hex of the canonical form without `[execution]`.

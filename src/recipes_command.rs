@@ -7,7 +7,8 @@ use comfy_table::{Cell, Color, ContentArrangement, LineStyle, Table, TableStyle}
 
 use crate::cli::{Format, RecipesCommand};
 use crate::data_commands::harmless;
-use crate::exit::{Failure, OrFail as _};
+use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::memory_estimate::{Estimate, Gib};
 use crate::recipe::{EMBEDDED, Recipe};
 use crate::rules::{Finding, Rules, Verdict, check};
 use crate::train_command::Parents;
@@ -17,15 +18,20 @@ pub fn run(command: &RecipesCommand) -> Result<(), Failure> {
     let text = match command {
         RecipesCommand::List { format } => list(*format)?,
         RecipesCommand::Show { recipe, set } => Recipe::load(recipe, set).or_usage()?.to_toml(),
-        RecipesCommand::Check { recipe, set, rules, from, runs, format } => {
-            let recipe = Recipe::load(recipe, set).or_usage()?;
+        RecipesCommand::Check { recipe: name, set, rules, from, runs, memory, format } => {
+            let recipe = Recipe::load(name, set).or_usage()?;
             let rules = Rules::load(rules).or_usage()?;
             let seeds = runs.map_or_else(|| recipe.seeds.clone(), |runs| (1..=u64::from(runs)).collect());
             let origin = Parents::find(from.as_deref(), &seeds, &recipe.net)?.origin();
             let findings = check(&rules, &recipe, &seeds, &origin);
+            let make = || Estimate::make(&recipe, name, set).map_err(|why| not_estimated(&why));
+            let estimate = memory.then(make).transpose()?;
             match format {
-                Format::Json => check_json(&recipe, &rules, &findings),
-                Format::Text => check_text(&recipe, &rules, &findings),
+                Format::Json => check_json(&recipe, &rules, &findings, estimate.as_ref()),
+                Format::Text => {
+                    let memory = estimate.map(|estimate| memory_line(&estimate, &rules)).unwrap_or_default();
+                    check_text(&recipe, &rules, &findings) + &memory
+                }
             }
         }
     };
@@ -61,7 +67,23 @@ fn list(format: Format) -> Result<String, Failure> {
     Ok(format!("{table}\n\nprint one in full:  fastgarden-actors recipes show {}\n", recipes[0].name))
 }
 
-fn check_json(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
+fn not_estimated(why: &str) -> Failure {
+    Failure::Run(Complaint::new(anyhow::anyhow!("the memory of a run can't be estimated: {why}")))
+}
+
+/// What a run is estimated to take of a GPU, against what the rules allow.
+fn memory_line(estimate: &Estimate, rules: &Rules) -> String {
+    let needed = estimate.bytes();
+    let most = rules.device_memory.map(|gib| (gib, (gib * (1u64 << 30) as f64) as u64));
+    let against = match most {
+        Some((gib, most)) if needed > most => format!(": more than the {gib:.1} GiB of the rules"),
+        Some((gib, _)) => format!(", within the {gib:.1} GiB of the rules"),
+        None => String::new(),
+    };
+    format!("memory: a run is estimated to take {} GiB of a GPU{against}\n", Gib(needed))
+}
+
+fn check_json(recipe: &Recipe, rules: &Rules, findings: &[Finding], memory: Option<&Estimate>) -> String {
     let findings: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -73,6 +95,7 @@ fn check_json(recipe: &Recipe, rules: &Rules, findings: &[Finding]) -> String {
         .collect();
     let document = serde_json::json!({
         "recipe": recipe.name, "recipe_hash": recipe.hash(), "rules": rules.name, "findings": findings,
+        "memory": memory.map(Estimate::json),
     });
     format!("{document:#}\n")
 }

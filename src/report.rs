@@ -40,6 +40,9 @@ pub struct Report {
     pub on_garden: bool,
     /// Largest resident memory of the process, bytes.
     pub peak_memory_bytes: Option<u64>,
+    /// The most that a run took of its GPU, CUDA's own share included; null on a CPU, and where it could not be measured.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
     /// What was kept in memory between epochs; null without a cache.
     #[serde(default)]
     pub cache: Option<Cache>,
@@ -69,6 +72,9 @@ pub struct RunReport {
     /// Seconds of all attempts; what a killed one did after its last checkpoint is not among them.
     #[serde(default)]
     pub seconds: f64,
+    /// The most that an attempt took of the GPU; null as in the series.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
     /// Chain over the consumed training batches, hex.
     pub batch_hash: String,
     /// Chain of the ledger's last line, hex.
@@ -168,6 +174,7 @@ impl Report {
             of_mean_weights: recipe.ema.is_some_and(|ema| ema.evaluate),
             on_garden: false,
             peak_memory_bytes: None,
+            peak_device_bytes: None,
             cache: None,
         }
     }
@@ -274,6 +281,7 @@ mod tests {
             validation_quarantined: 0,
             steps: 1,
             cut_short: false,
+            peak_device_bytes: None,
             seconds: 12.5,
             batch_hash: "aa".to_owned(),
             ledger_head: "bb".to_owned(),
@@ -321,6 +329,7 @@ mod tests {
                     "accuracy_std_population",
                     "accuracy_std_sample",
                     "peak_memory_bytes",
+                    "peak_device_bytes",
                 ],
             ),
             (

@@ -33,6 +33,8 @@ pub struct RunSpec {
     pub resume: bool,
     /// Steps after which a run ends.
     pub max_steps: Option<u64>,
+    /// Most bytes of a GPU that a run may take.
+    pub device_memory_limit: Option<u64>,
     /// Pool sizes that were asked for.
     pub pools: PoolSizes,
     /// A further place for the report.
@@ -109,6 +111,7 @@ impl RunSpec {
             from: args.from.clone(),
             resume: args.resume,
             max_steps: args.max_steps,
+            device_memory_limit: args.device_memory_limit,
             pools: PoolSizes::from(&args.pools),
             report: args.report.clone(),
             arguments: args.clone(),
@@ -146,6 +149,9 @@ impl RunSpec {
         if let Some(steps) = args.max_steps {
             flag("--max-steps", steps.to_string());
         }
+        if let Some(bytes) = args.device_memory_limit {
+            flag("--device-memory-limit", format!("{}MiB", bytes as f64 / f64::from(1u32 << 20)));
+        }
         for (name, path) in [("--class-names", &args.class_names), ("--report", &args.report)] {
             if let Some(path) = path {
                 flag(name, path.display().to_string());
@@ -158,7 +164,7 @@ impl RunSpec {
 }
 
 /// A word as a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=:,%@+".contains(character);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -219,12 +225,14 @@ mod tests {
             "40%",
             "--from",
             "runs/A",
+            "--device-memory-limit",
+            "13.5GiB",
         ];
         let command = spec(&words).expect("valid").resume_command();
         assert_eq!(
             command,
             "fastgarden-actors train seedling --data 'my shards/*.tfrec' --out runs --runs 2 --device cpu \
-             --set stage.0.epochs=1 --from runs/A --cpu-budget 40% --resume"
+             --set stage.0.epochs=1 --from runs/A --device-memory-limit 13824MiB --cpu-budget 40% --resume"
         );
     }
 }

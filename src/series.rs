@@ -48,6 +48,9 @@ impl Series {
         let base = format!("{}-{}", recipe.name, timestamp(now));
         let folder = make_fresh_folder(out, &base)?;
         let lock = lock(&folder)?;
+        for (name, text) in recipe.files() {
+            write_atomically(&folder.join(name), text.as_bytes()).map_err(|error| unwritable(&folder, error))?;
+        }
         // The recipe comes last: a folder without one is not a series yet.
         write_atomically(&folder.join(RULES_FILE), rules.to_toml().as_bytes())
             .map_err(|error| unwritable(&folder, error))?;

@@ -14,10 +14,11 @@ use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::BoundSampler;
 
 use crate::cli::{DEFAULT_RECIPE, DataChoice, PoolArgs, RecipeChoice, ResampleChoice};
 use crate::data_set;
+use crate::examples::{self, Examples};
 use crate::exit::{Failure, OrFail as _};
 use crate::recipe::{BadRecords, Execution, Recipe, Stage};
 use crate::run_spec::{DataSource, PoolSizes};
@@ -57,7 +58,7 @@ impl Source {
         epoch: u32,
     ) -> Result<Self, Failure> {
         let stage = recipe.map(|recipe| stage_of(recipe, epoch)).transpose()?;
-        let source_px = stage.map_or(transforms::BENCH_INPUT_PX, |stage| stage.source_px);
+        let source_px = stage.map_or(transforms::BENCH_INPUT_PX, |(_, stage)| stage.source_px);
         let source = DataSource::from_patterns(&data.data)?;
         let sizes_px = recipe.map_or_else(|| vec![source_px], data_set::sizes_px);
         let patterns = data_set::patterns(&source, &sizes_px)?;
@@ -69,7 +70,7 @@ impl Source {
         let budget = recipe.map_or(BadRecords::Percent(100.0 * BAD_RECORDS_SHARE), |recipe| recipe.data.bad_records);
         let bad_records_max = data_set::bad_records_max(budget, &[&*index])?;
         data_set::warn_of_faults(&index);
-        let phase = phase(recipe, stage, &index, seed, epoch);
+        let phase = phase(recipe.zip(stage), &index, seed, epoch)?;
         let execution = recipe.map(|recipe| recipe.execution).unwrap_or_default();
         Ok(Self { found, phase, execution, bad_records_max })
     }
@@ -107,34 +108,50 @@ pub fn of_pipeline(error: PipelineError) -> Failure {
     of_train(error.into())
 }
 
-/// The recipe stage that an epoch, counted over the whole recipe from 1, belongs to.
-fn stage_of(recipe: &Recipe, epoch: u32) -> Result<Stage, Failure> {
+/// The recipe stage that an epoch, counted over the whole recipe from 1, belongs to, with its number.
+fn stage_of(recipe: &Recipe, epoch: u32) -> Result<(usize, &Stage), Failure> {
     let mut before = 0;
-    let stage = recipe.stages.iter().find(|stage| {
+    let mut stages = recipe.stages.iter().enumerate();
+    let stage = stages.find(|(_, stage)| {
         before += stage.epochs;
         epoch <= before
     });
-    stage.copied().ok_or_else(|| {
+    stage.ok_or_else(|| {
         let sentence = format!("recipe {} has {} epochs, so there is no epoch {epoch}", recipe.name, recipe.epochs());
         Failure::usage(sentence, format!("choose one with --epoch 1 to --epoch {}", recipe.epochs()))
     })
 }
 
-fn phase(recipe: Option<&Recipe>, stage: Option<Stage>, index: &Arc<Index>, seed: u64, epoch: u32) -> PhaseSpec {
-    let sampler = stage.map_or(Sampler::Shuffled, |stage| transforms::sampler(stage.sampler));
-    PhaseSpec {
+/// The epoch of a stage, or of no recipe at all. Where a sampler goes by losses there are none here: such an epoch is shuffled.
+fn phase(
+    asked: Option<(&Recipe, (usize, &Stage))>,
+    index: &Arc<Index>,
+    seed: u64,
+    epoch: u32,
+) -> Result<PhaseSpec, Failure> {
+    let features = asked.map_or_else(FeatureNames::default, |(recipe, _)| data_set::features(&recipe.data));
+    let sampler = match asked {
+        None => BoundSampler::shuffled(index.len()),
+        Some((recipe, (number, stage))) => {
+            let columns = examples::columns(recipe, stage, index, &features)?;
+            let examples = Examples::new(recipe, index, columns.as_ref()).map_err(examples::refused)?;
+            examples.sampler(number, stage, epoch..=epoch).map_err(examples::refused)?
+        }
+    };
+    let (recipe, stage) = asked.map(|(recipe, (_, stage))| (recipe, stage)).unzip();
+    Ok(PhaseSpec {
         kind: PhaseKind::Train,
         index: Arc::clone(index),
-        features: recipe.map_or_else(FeatureNames::default, |recipe| data_set::features(&recipe.data)),
-        plan: Arc::new(Plan::new(sampler, index.len(), seed, epoch, None)),
+        features,
+        plan: Arc::new(Plan::new(&sampler, seed, epoch, None)),
         batch_rows: stage.map_or(transforms::BENCH_BATCH_ROWS, |stage| stage.batch_size),
         drop_last: stage.is_some_and(|stage| stage.drop_last),
         first_seq: 0,
         tickets_max: None,
-        views: vec![stage.map_or_else(transforms::bench_view, |stage| transforms::stage_view(&stage))],
+        views: stage.map_or_else(|| vec![transforms::bench_view()], transforms::stage_views),
         classes: recipe.map(|recipe| i64::from(recipe.data.classes)),
         decode: recipe.map_or(DecodeMode::Strict, |recipe| transforms::decode_mode(recipe.data.decode)),
         resample: recipe.map_or(ResamplePath::Pil, |recipe| recipe.data.resample),
         hash_rows: true,
-    }
+    })
 }

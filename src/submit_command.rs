@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::SubmitArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::series;
-use crate::submission::{Against, Explanation, FoundSource, Packing, Submission, TEMPLATE, find_source, judge, pack, write};
+use crate::submission::{
+    Against, Explanation, FoundSource, Packing, Submission, TEMPLATE, find_source, judge, pack, write,
+};
 use crate::verify_command::verdict;
 
 /// Runs the command.
@@ -74,7 +76,9 @@ fn source(args: &SubmitArgs) -> Result<(Option<FoundSource>, Option<String>), Fa
 
 fn template() -> String {
     let lines: String = TEMPLATE.lines().map(|line| format!("  {line}\n")).collect();
-    format!("\nwrite what is missing into a file and name it with --explanation FILE, or into the recipe before training:\n\n{lines}\n")
+    format!(
+        "\nwrite what is missing into a file and name it with --explanation FILE, or into the recipe before training:\n\n{lines}\n"
+    )
 }
 
 fn unwritable(out: &Path, error: io::Error) -> Failure {

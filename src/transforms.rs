@@ -6,7 +6,7 @@ use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::PipelineOptions;
 use fastgarden_data::ticket::{self, Transform};
 
-use crate::recipe::{CpuAugment, Crop, Decode, Evaluation, EvaluationCrop, Execution, Sampler, Stage};
+use crate::recipe::{CpuAugment, Crop, Decode, Evaluation, EvaluationCrop, Execution, Stage};
 use crate::run_spec::PoolSizes;
 
 /// Side of a view where no recipe says otherwise, pixels: the work of `bench`.
@@ -16,25 +16,21 @@ pub const BENCH_BATCH_ROWS: usize = 64;
 /// Smallest share of an image's area that a view shows where no recipe says otherwise.
 const BENCH_MIN_SCALE: f64 = 0.35;
 
-/// The view of a training ticket.
-pub fn stage_view(stage: &Stage) -> Transform {
+/// The views of a training ticket, 1 to 3.
+pub fn stage_views(stage: &Stage) -> Vec<Transform> {
     let crop = match stage.crop {
         Crop::RandomResized { min_scale } => ticket::Crop::RandomResized { min_scale },
         Crop::Whole => ticket::Crop::Resize,
         Crop::Largest => ticket::Crop::Largest,
     };
-    Transform {
-        size: square(stage.input_px),
+    let view = |&side| Transform {
+        size: square(side),
         crop,
         flip: stage.flip,
         distort: stage.cpu_augment == CpuAugment::Standard,
         jitter: stage.cpu_augment != CpuAugment::None,
-    }
-}
-
-/// The views of a training ticket, 1 to 3.
-pub fn stage_views(stage: &Stage) -> Vec<Transform> {
-    vec![stage_view(stage)]
+    };
+    stage.view_px.iter().map(view).collect()
 }
 
 /// The view of a validation ticket: nothing about it is random.
@@ -50,14 +46,6 @@ pub fn evaluation_view(evaluation: &Evaluation) -> Transform {
 pub fn bench_view() -> Transform {
     let crop = ticket::Crop::RandomResized { min_scale: BENCH_MIN_SCALE };
     Transform { size: square(BENCH_INPUT_PX), crop, flip: true, distort: false, jitter: false }
-}
-
-/// The order of an epoch's records.
-pub fn sampler(sampler: Sampler) -> fastgarden_data::sampler::Sampler {
-    match sampler {
-        Sampler::Sequential => fastgarden_data::sampler::Sampler::Sequential,
-        Sampler::Shuffled => fastgarden_data::sampler::Sampler::Shuffled,
-    }
 }
 
 /// What is made of damaged images.

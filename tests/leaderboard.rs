@@ -39,7 +39,9 @@ const RULES: &str = "examples_per_epoch = 100\nepochs = 1\nruns = 2\nvalidation_
 fn the_published_rows_are_shown_without_any_file() {
     let place = Place::new();
     let output = place.run("leaderboard show").expect_code(0);
-    for part in ["82.40 % ± 0.15", "71.24 % ± 1.24 s", "≈ 3", "bwarner", "progressive-resize", "published, not re-run", "17:45"] {
+    for part in
+        ["82.40 % ± 0.15", "71.24 % ± 1.24 s", "≈ 3", "bwarner", "progressive-resize", "published, not re-run", "17:45"]
+    {
         assert!(output.stdout.contains(part), "{part} is not in {}", output.stdout);
     }
     assert!(output.stderr.contains("came with the program"), "{}", output.stderr);
@@ -58,10 +60,13 @@ fn the_published_rows_are_shown_without_any_file() {
 #[test]
 fn a_board_edited_wrongly_is_refused_with_its_line_and_a_way_out() {
     let place = Place::new();
-    fs::write(place.path("leaderboard.toml"), "version = 1\nrules = \"fastgarden\"\n[[entry]]\nauthr = \"x\"\n").unwrap();
+    fs::write(place.path("leaderboard.toml"), "version = 1\nrules = \"fastgarden\"\n[[entry]]\nauthr = \"x\"\n")
+        .unwrap();
     for command in ["leaderboard show", "leaderboard html"] {
         let refused = place.run(command).expect_code(2);
-        for part in ["leaderboard.toml:4: unknown key `authr` in `entry.0`: did you mean `author`?", "try: mend that line"] {
+        for part in
+            ["leaderboard.toml:4: unknown key `authr` in `entry.0`: did you mean `author`?", "try: mend that line"]
+        {
             assert!(refused.stderr.contains(part), "{part} is not in {}", refused.stderr);
         }
     }
@@ -85,7 +90,10 @@ fn a_submission_gets_onto_the_board_of_its_rules_once() {
     let train = "train tiny.toml --data garden --out runs --rules garden-rules.toml --device cpu --runs 2";
     place.run(train).expect_code(0);
     let series = fs::read_dir(place.path("runs")).unwrap().next().unwrap().unwrap().path();
-    let submit = format!("submit {} --author @ada --link https://example.org/tiny --no-source --out tiny.tar.gz", series.display());
+    let submit = format!(
+        "submit {} --author @ada --link https://example.org/tiny --no-source --out tiny.tar.gz",
+        series.display()
+    );
     place.run(&submit).expect_code(0);
 
     // The competition's board is for other rules.
@@ -105,7 +113,10 @@ fn a_submission_gets_onto_the_board_of_its_rules_once() {
     assert!(!place.path("other.toml").exists());
 
     let entry = place.run("leaderboard show --format json").expect_code(0).json()["entries"][0].clone();
-    assert_eq!((&entry["author"], &entry["runs"], &entry["std_stated"]), (&"ada".into(), &2.into(), &"population".into()));
+    assert_eq!(
+        (&entry["author"], &entry["runs"], &entry["std_stated"]),
+        (&"ada".into(), &2.into(), &"population".into())
+    );
     assert!(entry["passed"].as_array().unwrap().len() >= 8, "{entry}");
     assert!(entry["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
     place.run("leaderboard html").expect_code(0);

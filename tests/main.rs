@@ -4,9 +4,12 @@
 mod bench;
 mod common;
 mod data_commands;
+mod entry;
 mod leaderboard;
 mod lr_find;
 mod predict;
 mod referee;
 mod stages;
+mod submission;
+mod submit;
 mod train;

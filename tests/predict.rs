@@ -103,13 +103,18 @@ fn every_test_record_has_a_line_and_accuracies_with_and_without_tta_are_told_apa
     // Where labels are: the score is evaluate's, over all records although the recipe scores 5.
     let validation = format!("predict {checkpoint} --data garden --split val --device cpu --out val.csv --format json");
     let plain = place.run(&validation).expect_code(0).json();
-    let evaluate = format!("evaluate {checkpoint} --recipe tiny.toml --set evaluation.limit=0 --data garden --device cpu --format json");
+    let evaluate = format!(
+        "evaluate {checkpoint} --recipe tiny.toml --set evaluation.limit=0 --data garden --device cpu --format json"
+    );
     assert_eq!(plain["accuracy"], place.run(&evaluate).expect_code(0).json()["accuracy"]);
     assert_eq!((&plain["records"], &plain["accuracy_with_tta"]), (&20.into(), &serde_json::Value::Null));
     let ids: Vec<String> = lines(&place.path("val.csv")).into_iter().map(|(id, _)| id).collect();
     let expected: Vec<String> = records.iter().map(|(_, id)| String::from_utf8(id.clone()).unwrap()).collect();
     assert_eq!(ids, expected);
-    let told = place.run(&format!("predict {checkpoint} --data garden --split val --device cpu --tta flip")).expect_code(0).stdout;
+    let told = place
+        .run(&format!("predict {checkpoint} --data garden --split val --device cpu --tta flip"))
+        .expect_code(0)
+        .stdout;
     assert!(told.contains(" % without TTA\n") && told.contains(" % with TTA, which is not the score\n"), "{told}");
 
     // Where they are not.
@@ -139,7 +144,8 @@ fn more_unreadable_records_than_allowed_leave_no_file() {
     let (place, series) = trained();
     let records = records(&split_folder(&place.path("garden"), "val"));
     write_test_shards(&place.path("garden"), &records);
-    let words = format!("predict {series}/seed-1 --recipe tiny.toml --set data.bad_records=\"0\" --data garden --device cpu");
+    let words =
+        format!("predict {series}/seed-1 --recipe tiny.toml --set data.bad_records=\"0\" --data garden --device cpu");
     place.run(&words).expect_code(3);
     assert!(!place.path("submission.csv").exists());
 }
@@ -150,7 +156,13 @@ fn a_report_is_one_page_and_with_data_it_shows_what_is_mistaken() {
     let told = place.run(&format!("report html {series}")).expect_code(0).stdout;
     assert!(told.starts_with("report.html: accuracy ") && told.contains("with --data"), "{told}");
     let page = fs::read_to_string(place.path("report.html")).unwrap();
-    for part in ["<h1>tiny</h1>", "for &lt;tests&gt; &amp; more", "Accuracy on validation", "Loss in training, step by step", "Learning rate"] {
+    for part in [
+        "<h1>tiny</h1>",
+        "for &lt;tests&gt; &amp; more",
+        "Accuracy on validation",
+        "Loss in training, step by step",
+        "Learning rate",
+    ] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
     assert!(!page.contains("<script") && !page.contains("<img"), "nothing was looked at");

@@ -44,15 +44,10 @@ struct Trained {
 
 impl Trained {
     fn new() -> Self {
-        Self::with("--rules none")
-    }
-
-    fn with(more: &str) -> Self {
         let place = Place::new();
         garden(&place.path("garden"), 44, 10, 48);
         fs::write(place.path("tiny.toml"), RECIPE).unwrap();
-        let words = format!("train tiny.toml --data garden --seed 1 --device cpu {more}");
-        place.run(&words).expect_code(0);
+        place.run("train tiny.toml --data garden --seed 1 --device cpu --rules none").expect_code(0);
         let series = fs::read_dir(place.path("runs")).unwrap().next().unwrap().unwrap().path();
         Self { place, run: series.join("seed-1") }
     }
@@ -112,8 +107,12 @@ fn first_ledger(output: &Output) -> Value {
 fn a_sound_run_is_whole_by_every_look_at_it() {
     let trained = Trained::new();
     let told = trained.verify("").expect_code(0).stdout;
-    assert!(told.contains("whole: nothing missing") && told.contains("not proved by a ledger: losses, accuracies"), "{told}");
-    let checkpoint = fs::read_dir(trained.run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    assert!(
+        told.contains("whole: nothing missing") && told.contains("not proved by a ledger: losses, accuracies"),
+        "{told}"
+    );
+    let checkpoint =
+        fs::read_dir(trained.run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let more = format!("--data garden --pixels --checkpoint {} --device cpu --format json", checkpoint.display());
     let ledger = first_ledger(&trained.verify(&more).expect_code(0));
     let report: Value =
@@ -143,10 +142,16 @@ fn whatever_was_done_to_the_file_is_named_with_its_line() {
     assert_eq!(faults(&|lines| drop(lines.remove(3))), ["line 4 is step 4: step 3 is missing before it"]);
     assert_eq!(faults(&|lines| lines.swap(3, 4)), ["line 4 has changed places with line 5"]);
     assert_eq!(faults(&|lines| lines.insert(5, lines[2].clone())), ["line 6 is line 3 once more"]);
-    assert_eq!(faults(&|lines| drop(lines.remove(6))), ["line 7 is of epoch 2, but the line of epoch 1 is missing before it"]);
+    assert_eq!(
+        faults(&|lines| drop(lines.remove(6))),
+        ["line 7 is of epoch 2, but the line of epoch 1 is missing before it"]
+    );
     assert_eq!(faults(&|lines| drop(lines.remove(0))), ["line 1 does not open a ledger: the first line is missing"]);
     let cut_whole = faults(&|lines| lines.truncate(11));
-    assert!(cut_whole[0].starts_with("lines are missing at the end") && cut_whole[0].contains("report.json"), "{cut_whole:?}");
+    assert!(
+        cut_whole[0].starts_with("lines are missing at the end") && cut_whole[0].contains("report.json"),
+        "{cut_whole:?}"
+    );
     trained.write(&lines);
     let before: usize = lines[..4].iter().map(|line| line.len() + 1).sum();
     flip(&trained.ledger(), before + 20);
@@ -228,7 +233,8 @@ fn a_chain_made_anew_is_found_where_plan_outcomes_or_data_say_otherwise() {
 #[test]
 fn a_forged_accuracy_is_found_by_the_weights_and_by_the_report() {
     let trained = Trained::new();
-    let checkpoint = fs::read_dir(trained.run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let checkpoint =
+        fs::read_dir(trained.run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let kept = trained.place.path("weights");
     copy_folder(&checkpoint, &kept);
     trained.rechain(13, |line| {
@@ -267,7 +273,7 @@ fn what_is_no_ledger_is_bad_usage() {
     let place = Place::new();
     for (words, expected) in [
         ("verify --ledger nowhere", "there is no ledger at nowhere"),
-        ("verify", "--ledger"),
+        ("verify", "SUBMISSION"),
         ("verify --pixels x", "--ledger"),
     ] {
         let output = place.run(words);

@@ -203,10 +203,12 @@ fn resuming_a_finished_series_trains_nothing() {
 fn a_run_goes_on_with_its_own_data_or_not_at_all() {
     let nursery = Nursery::new();
     assert_eq!(nursery.train("runs", "--max-steps 5").code, 0);
+    let before = report(&nursery.path("runs"));
     garden(&nursery.path("other"), 80, 20, 48);
     let words = "train tiny.toml --data other --out runs --rules none --device cpu --max-steps 5 --resume";
     let output = nursery.place.run(words).expect_code(2);
     assert!(output.stderr.contains("other training data"), "{}", output.stderr);
+    assert_eq!(report(&nursery.path("runs")), before, "what is refused leaves the report alone");
 }
 
 #[test]

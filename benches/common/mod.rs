@@ -20,7 +20,7 @@ use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::BoundSampler;
 use fastgarden_data::shared::StageName;
 use fastgarden_proto::observe::Snapshot;
 
@@ -73,7 +73,7 @@ pub fn phase(index: &Arc<Index>, resample: ResamplePath) -> PhaseSpec {
         kind: PhaseKind::Train,
         index: Arc::clone(index),
         features: FeatureNames::default(),
-        plan: Arc::new(Plan::new(Sampler::Shuffled, index.len(), 1, 1, None)),
+        plan: Arc::new(Plan::new(&BoundSampler::shuffled(index.len()), 1, 1, None)),
         batch_rows: BATCH_ROWS,
         drop_last: false,
         first_seq: 0,

@@ -16,7 +16,7 @@ use fastgarden_data::picture::{DecodeMode, Decoded, ImageDecoder};
 use fastgarden_data::plan::Plan;
 use fastgarden_data::random::{Draws, Purpose};
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::BoundSampler;
 use fastgarden_data::simd::Simd;
 use fastgarden_data::ticket::{Crop, Placement, Transform, ViewKey};
 use fastgarden_data::view::ViewMaker;
@@ -116,7 +116,7 @@ fn example(_: Simd) -> Work {
 
 fn plan(_: Simd) -> Work {
     Box::new(|| {
-        black_box(Plan::new(Sampler::Shuffled, 12_753, black_box(1), 1, None));
+        black_box(Plan::new(&BoundSampler::shuffled(12_753), black_box(1), 1, None));
     })
 }
 
@@ -125,7 +125,7 @@ fn transform() -> Transform {
 }
 
 fn tickets(_: Simd) -> Work {
-    let plan = Plan::new(Sampler::Shuffled, 12_753, 1, 1, None);
+    let plan = Plan::new(&BoundSampler::shuffled(12_753), 1, 1, None);
     Box::new(move || {
         for seq in 0..1_000 {
             let ticket = black_box(plan.ticket(seq));

@@ -4,7 +4,8 @@
 //! them) and `label-0000k.npy` (i64, [rows]; −1 where a record has no class); `hash.json`, `{"batch_hash":"…"}`; and
 //! `tickets.jsonl`, one line a ticket in plan order: `{"seq", "shard", "offset", "class", "id",
 //! "views":[{"box":[x,y,w,h],"flip","size":[w,h]}]}`, with the box in pixels of the upright image; a view that is
-//! distorted has a member `"distortion"`, the 3×3 matrix row by row (see `fastgarden_data::distortion`). A ticket that could
+//! distorted has a member `"distortion"`, the 3×3 matrix row by row (see `fastgarden_data::distortion`), and one of a ticket of
+//! several records `"shown"`, with its own `shard`, `offset`, `class` and `id`. A ticket that could
 //! not be used keeps its line, has no views and a member `"quarantined"` with the reason; it has no row in the arrays.
 //!
 //! The hash: h = 32 zero bytes; for each batch, h = SHA-256(h ‖ for each of its tickets in order: seq as u64 ‖ label as
@@ -22,12 +23,12 @@ use std::path::{Path, PathBuf};
 use fastgarden_data::batch::Batch;
 use fastgarden_data::batch_hash::BatchHash;
 use fastgarden_data::distortion::Distortion;
-use fastgarden_data::geometry::CropBox;
+use fastgarden_data::geometry::{CropBox, Size};
 use fastgarden_data::outcome::{Quarantined, Use};
 use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::picture::ImageDecoder;
-use fastgarden_data::ticket::ViewKey;
-use fastgarden_proto::ticket::{Ticket, View};
+use fastgarden_data::ticket::{Transform, ViewKey};
+use fastgarden_proto::ticket::{Shown, Ticket, View};
 use serde::Serialize;
 
 use super::npy::{Kind, header};
@@ -110,12 +111,8 @@ struct Line {
 fn write_tickets(out: &mut impl Write, phase: &PhaseSpec, batch: &Batch) -> io::Result<()> {
     let reasons: HashMap<u64, &Quarantined> = batch.quarantined().iter().map(|row| (row.seq, row)).collect();
     let decoder = ImageDecoder::new(phase.decode);
-    let mut frame = Vec::new();
     for seq in batch.seqs() {
-        let record = phase.plan.ticket(seq).record;
-        frame.clear();
-        phase.index.read_frames(record, 1, &mut frame)?;
-        let mut line = Line { ticket: ticket(phase, seq, &frame, &decoder), quarantined: None };
+        let mut line = Line { ticket: ticket(phase, seq, &decoder)?, quarantined: None };
         if let Some(row) = reasons.get(&seq) {
             line.ticket.views.clear();
             line.quarantined = Some(format!("{}: {}", row.kind, row.detail));
@@ -126,33 +123,48 @@ fn write_tickets(out: &mut impl Write, phase: &PhaseSpec, batch: &Batch) -> io::
     Ok(())
 }
 
-/// The ticket as it was used, computed again from the plan and the record's headers.
-fn ticket(phase: &PhaseSpec, seq: u64, frame: &[u8], decoder: &ImageDecoder) -> Ticket {
-    let record = phase.plan.ticket(seq).record;
-    let index = &phase.index;
-    // Of a record that can't be parsed only the place is known; it was quarantined for that.
-    let example = index.parse_frame(record, frame, &phase.features).unwrap_or_default();
-    let image = example.image.and_then(|image| decoder.probe(image).ok());
-    let views = image.map_or_else(Vec::new, |image| {
-        let place = |(view, transform): (usize, &fastgarden_data::ticket::Transform)| {
-            let key = ViewKey { seed: phase.plan.seed(), epoch: phase.plan.epoch(), seq, view: view as u8 };
-            let placement = transform.place(key, image.size);
-            let CropBox { x, y, width, height } = placement.source;
-            let size = vec![transform.size.width, transform.size.height];
-            let aspect = f64::from(transform.size.width) / f64::from(transform.size.height);
-            let matrix = |distortion: &Distortion| distortion.homography(aspect).concat();
-            let distortion = placement.distortion.as_ref().map(matrix).unwrap_or_default();
-            View { r#box: vec![x, y, width, height], flip: placement.flip, size, distortion }
+/// The ticket as it was used, computed again from the plan and the records' headers.
+fn ticket(phase: &PhaseSpec, seq: u64, decoder: &ImageDecoder) -> io::Result<Ticket> {
+    let records = phase.plan.ticket(seq).records;
+    let seen: Vec<Seen> =
+        records.all().iter().map(|&record| Seen::read(phase, record, decoder)).collect::<io::Result<_>>()?;
+    let is_readable = seen.iter().all(|seen| seen.size.is_some());
+    let place = |(view, transform): (usize, &Transform)| {
+        let seen = &seen[records.place_of(view)];
+        let key = ViewKey { seed: phase.plan.seed(), epoch: phase.plan.epoch(), seq, view: view as u8 };
+        let placement = transform.place(key, seen.size?);
+        let CropBox { x, y, width, height } = placement.source;
+        let size = vec![transform.size.width, transform.size.height];
+        let aspect = f64::from(transform.size.width) / f64::from(transform.size.height);
+        let matrix = |distortion: &Distortion| distortion.homography(aspect).concat();
+        let distortion = placement.distortion.as_ref().map(matrix).unwrap_or_default();
+        let shown = (records.all().len() > 1).then(|| seen.shown.clone());
+        Some(View { r#box: vec![x, y, width, height], flip: placement.flip, size, distortion, shown })
+    };
+    let views = phase.views.iter().enumerate().filter(|_| is_readable).filter_map(place).collect();
+    let Shown { shard, offset, class, id } = seen[0].shown.clone();
+    Ok(Ticket { seq, shard, offset, class, id, views })
+}
+
+/// A record, and the size of its picture. Of one that can't be parsed only the place is known; it was quarantined for that.
+struct Seen {
+    shown: Shown,
+    size: Option<Size>,
+}
+
+impl Seen {
+    fn read(phase: &PhaseSpec, record: u32, decoder: &ImageDecoder) -> io::Result<Self> {
+        let (index, mut frame) = (&phase.index, Vec::new());
+        index.read_frames(record, 1, &mut frame)?;
+        let example = index.parse_frame(record, &frame, &phase.features).unwrap_or_default();
+        let shown = Shown {
+            shard: index.shard_of(record).name.clone(),
+            offset: index.address(record).offset,
+            class: example.label,
+            id: example.id.map(|id| String::from_utf8_lossy(id).into_owned()).unwrap_or_default(),
         };
-        phase.views.iter().enumerate().map(place).collect()
-    });
-    Ticket {
-        seq,
-        shard: index.shard_of(record).name.clone(),
-        offset: index.address(record).offset,
-        class: example.label,
-        id: example.id.map(|id| String::from_utf8_lossy(id).into_owned()).unwrap_or_default(),
-        views,
+        let size = example.image.and_then(|image| decoder.probe(image).ok()).map(|image| image.size);
+        Ok(Self { shown, size })
     }
 }
 

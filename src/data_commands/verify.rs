@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::text::{bytes, counted, harmless};
 use super::{print, text};
-use crate::cli::{Format, DataVerifyArgs};
+use crate::cli::{DataVerifyArgs, Format};
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::source::recipe;

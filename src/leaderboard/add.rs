@@ -43,7 +43,9 @@ pub(super) fn add(args: &AddArgs) -> Result<String, Failure> {
         return Err(Failure::usage(sentence, "remove its [[entry]] first if this one is to take its place"));
     }
     board.append(&entry).map_err(|error| {
-        Failure::Usage(Complaint::new(error).way_out("shorten it with --sentence, or mend the submission and submit again"))
+        Failure::Usage(
+            Complaint::new(error).way_out("shorten it with --sentence, or mend the submission and submit again"),
+        )
     })?;
     board.write(path)?;
     Ok(told(path, &board, &submission.sha256, &judgement))

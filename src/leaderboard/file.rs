@@ -96,7 +96,8 @@ impl Board {
             read_small_text(path).and_then(|text| Self::from_text(&file, &text))
         };
         read.map_err(|error| {
-            let way_out = format!("mend that line (docs/leaderboard.md lists the keys), or go back: git checkout {file}");
+            let way_out =
+                format!("mend that line (docs/leaderboard.md lists the keys), or go back: git checkout {file}");
             Failure::Usage(Complaint::new(error).way_out(way_out))
         })
     }
@@ -112,7 +113,10 @@ impl Board {
         }
         if raw.rules != FASTGARDEN {
             check.hash("rules", &raw.rules).map_err(|_| {
-                check.wrong("rules", format!("it must be \"{FASTGARDEN}\" or the hash of other rules: 64 digits of 0-9a-f"))
+                check.wrong(
+                    "rules",
+                    format!("it must be \"{FASTGARDEN}\" or the hash of other rules: 64 digits of 0-9a-f"),
+                )
             })?;
         }
         let mut entries = Vec::new();
@@ -184,7 +188,9 @@ fn entry_of(check: &Checker<'_>, at: &str, raw: EntryToml) -> Result<Entry, Reci
         ("published", None) => None,
         ("submission", Some(of)) => Some(submitted(check, &key("submission"), of)?),
         ("published", Some(_)) => {
-            return Err(check.wrong(&key("submission"), "a published result has no [entry.submission]: nobody judged it"));
+            return Err(
+                check.wrong(&key("submission"), "a published result has no [entry.submission]: nobody judged it")
+            );
         }
         ("submission", None) => {
             return Err(check.wrong(&key("origin"), "a submission has an [entry.submission]: use `leaderboard add`"));
@@ -200,7 +206,9 @@ fn entry_of(check: &Checker<'_>, at: &str, raw: EntryToml) -> Result<Entry, Reci
         device: raw.device,
         device_memory_bytes: check.count(&key("device_memory_bytes"), raw.device_memory_bytes)?,
         memory_bytes: check.count(&key("memory_bytes"), raw.memory_bytes)?,
-        curves: curves.map(|(number, raw)| curve(check, &key(&format!("curve.{number}")), raw)).collect::<Result<_, _>>()?,
+        curves: curves
+            .map(|(number, raw)| curve(check, &key(&format!("curve.{number}")), raw))
+            .collect::<Result<_, _>>()?,
         submitted,
         system: raw.system,
         author: raw.author.trim_start_matches('@').to_owned(),

@@ -27,7 +27,8 @@ pub(super) fn page(board: &Board) -> String {
     let places = standing(&board.entries);
     let mut body = Markup::new();
     body.leaf("h1", &[], "FastGarden leaderboard");
-    let rules = if board.rules == "fastgarden" { "fastgarden".to_owned() } else { format!("with the hash {}", board.rules) };
+    let rules =
+        if board.rules == "fastgarden" { "fastgarden".to_owned() } else { format!("with the hash {}", board.rules) };
     let about = format!(
         "104 kinds of flowers from scratch in five epochs: mean accuracy on the validation pictures over several runs, under \
          the rules {rules}."
@@ -46,7 +47,11 @@ pub(super) fn page(board: &Board) -> String {
     body.append(&table.markup(&rows));
     body.within("ul", &[("class", "notes")], |notes| {
         notes.leaf("li", &[], STD_WORDS).leaf("li", &[], OVERLAP_WORDS);
-        notes.leaf("li", &[], "GPU is the peak of the device's memory, RAM the peak of the process where that is all that is known.");
+        notes.leaf(
+            "li",
+            &[],
+            "GPU is the peak of the device's memory, RAM the peak of the process where that is all that is known.",
+        );
     });
     curves(&mut body, &places);
     page::document("FastGarden leaderboard", &body, false)
@@ -172,7 +177,8 @@ fn numbers(body: &mut Markup, shown: &[&Place<'_>]) {
     columns.extend(headings.iter().map(|heading| (heading.as_str(), true)));
     let row = |place: &&Place<'_>| -> Vec<Markup> {
         let values = of(place);
-        let cells = (0..epochs).map(|epoch| values.get(epoch).map_or_else(dash, |(_, value)| format!("{:.1} %", 100.0 * value)));
+        let cells = (0..epochs)
+            .map(|epoch| values.get(epoch).map_or_else(dash, |(_, value)| format!("{:.1} %", 100.0 * value)));
         std::iter::once(place.entry.system.clone()).chain(cells).map(|text| words(&text)).collect()
     };
     let rows: Vec<_> = shown.iter().map(row).collect();

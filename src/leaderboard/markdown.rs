@@ -8,7 +8,8 @@ use super::standing::{Place, TOO_GOOD_WORDS};
 pub(super) fn markdown(places: &[Place<'_>]) -> String {
     let mut text: String = places.iter().map(|place| line(place.rank, place.entry) + "\n").collect();
     let of = |wanted: &dyn Fn(&Place<'_>) -> bool| -> Vec<String> {
-        let mut ranks: Vec<String> = places.iter().filter(|place| wanted(place)).map(|place| place.rank.to_string()).collect();
+        let mut ranks: Vec<String> =
+            places.iter().filter(|place| wanted(place)).map(|place| place.rank.to_string()).collect();
         ranks.dedup();
         ranks
     };

@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn equal_means_share_a_rank_and_come_by_date() {
         let older = Entry { date: "2020-01-01".to_owned(), ..entry("older", &[0.7, 0.7]) };
-        let entries = [entry("low", &[0.5, 0.5]), entry("newer", &[0.70001, 0.70001]), older, entry("top", &[0.9, 0.9])];
+        let entries =
+            [entry("low", &[0.5, 0.5]), entry("newer", &[0.70001, 0.70001]), older, entry("top", &[0.9, 0.9])];
         let rows = [("1", "top", ""), ("=2", "older", ""), ("=2", "newer", ""), ("4", "low", "")];
         let found = seen(&entries);
         // Intervals without a width still meet where means are the same to the last bit, which these are not.

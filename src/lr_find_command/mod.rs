@@ -72,6 +72,7 @@ fn as_train(args: &LrFindArgs) -> TrainArgs {
         from: None,
         resume: false,
         max_steps: None,
+        device_memory_limit: None,
         report: None,
         pools: args.pools.clone(),
     }

@@ -78,7 +78,8 @@ pub(super) fn svg(found: &Found<'_>) -> String {
         let scale = Scale::of(points);
         grid(svg, &scale);
         svg.within("clipPath", &[("id", "frame")], |clip| {
-            let [x, y, width, height] = [LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - BOTTOM - TOP].map(|at| at.to_string());
+            let [x, y, width, height] =
+                [LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - BOTTOM - TOP].map(|at| at.to_string());
             clip.leaf("rect", &[("x", &x), ("y", &y), ("width", &width), ("height", &height)], "");
         });
         svg.newline().within("g", &[("clip-path", "url(#frame)")], |frame| {

@@ -146,14 +146,16 @@ fn draw(svg: &mut Markup, curve: &Curve, across: &Axis, up: &Axis, unit: &str) {
     let finite: Vec<_> = curve.points.iter().filter(|point| is_finite(point)).collect();
     let every = finite.len().div_ceil(POINTS_MAX).max(1);
     let place = |point: &(f64, f64)| (across.place(point.0), up.place(point.1));
-    let path: Vec<String> = finite.iter().step_by(every).map(|point| place(point)).map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+    let path: Vec<String> =
+        finite.iter().step_by(every).map(|point| place(point)).map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
     svg.leaf("polyline", &[("class", &class_of(curve)), ("points", &path.join(" "))], "");
     if curve.stroke == Stroke::Plain {
         return;
     }
     for point in finite.iter().step_by(every) {
         let (x, y) = place(point);
-        let (x, y, class) = (format!("{x:.1}"), format!("{y:.1}"), format!("dot {}", COLOURS[curve.colour % COLOURS.len()]));
+        let (x, y, class) =
+            (format!("{x:.1}"), format!("{y:.1}"), format!("dot {}", COLOURS[curve.colour % COLOURS.len()]));
         svg.within("circle", &[("class", &class), ("cx", &x), ("cy", &y), ("r", "3.5")], |dot| {
             dot.leaf("title", &[], &format!("{}, {}: {:.2}{unit}", curve.name, point.0, point.1));
         });

@@ -48,7 +48,8 @@ impl Confusions {
     pub fn mistakes(&self) -> Vec<(usize, usize, u64)> {
         let classes = self.names.len().max(1);
         let cells = self.counts.iter().enumerate().map(|(at, count)| (at / classes, at % classes, *count));
-        let mut mistakes: Vec<_> = cells.filter(|(actual, predicted, count)| actual != predicted && *count > 0).collect();
+        let mut mistakes: Vec<_> =
+            cells.filter(|(actual, predicted, count)| actual != predicted && *count > 0).collect();
         mistakes.sort_by_key(|&(actual, predicted, count)| (std::cmp::Reverse(count), actual, predicted));
         mistakes
     }
@@ -161,7 +162,10 @@ mod tests {
         assert_eq!(text.matches("data-at=").count(), 4);
         assert!(text.contains("<title>rose taken for &lt;tulip&gt;: 2 of 3 (67 %)</title>"), "{text}");
         assert!(text.contains("class=\"right h3\"") && text.contains("class=\"wrong h5\""), "{text}");
-        assert!(text.contains("data-names=\"[&quot;rose&quot;,&quot;&lt;tulip&gt;&quot;,&quot;iris&quot;]\""), "{text}");
+        assert!(
+            text.contains("data-names=\"[&quot;rose&quot;,&quot;&lt;tulip&gt;&quot;,&quot;iris&quot;]\""),
+            "{text}"
+        );
     }
 
     #[test]

@@ -54,10 +54,7 @@ pub fn document(title: &str, body: &Markup, has_heat: bool) -> String {
 fn policy(has_heat: bool) -> String {
     let hash = |code: &str| format!("'sha256-{}'", base64(&Sha256::digest(code.as_bytes())));
     let script = if has_heat { format!("; script-src {}", hash(HEAT_SCRIPT)) } else { String::new() };
-    format!(
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src {}{script}",
-        hash(STYLE)
-    )
+    format!("default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src {}{script}", hash(STYLE))
 }
 
 /// A table that scrolls by itself where it is wider than the screen, also with the keyboard. `columns` are headings with
@@ -151,7 +148,9 @@ mod tests {
             assert!(page.contains(&crate::markup::escaped(part)), "{part}");
         }
         assert!(!page.contains("unsafe-inline") && !page.contains(" style=") && !page.contains("http://"), "{page}");
-        assert!(!page.contains("<link") && !page.contains(" src=") && !page.contains("@import") && !page.contains("url("));
+        assert!(
+            !page.contains("<link") && !page.contains(" src=") && !page.contains("@import") && !page.contains("url(")
+        );
         assert_eq!(page.matches("<script").count(), 1);
         assert_eq!(document("a", &words("x"), false).matches("<script").count(), 0);
     }

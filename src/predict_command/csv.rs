@@ -26,7 +26,11 @@ pub(super) struct Lines {
 /// A line for every record. `id` gives its name, and whether that is an id of its own.
 pub(super) fn lines(judged: &Judged, id: impl Fn(u32) -> (String, bool)) -> Lines {
     let guesses = judged.flipped.as_ref().unwrap_or(&judged.plain);
-    let mut lines = Lines { text: "id,label\n".to_owned(), fallback: most_frequent(guesses.iter().map(|guess| guess.class)), ..Lines::default() };
+    let mut lines = Lines {
+        text: "id,label\n".to_owned(),
+        fallback: most_frequent(guesses.iter().map(|guess| guess.class)),
+        ..Lines::default()
+    };
     let mut seen = HashSet::new();
     let mut guesses = guesses.iter().peekable();
     for record in 0..judged.records {

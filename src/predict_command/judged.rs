@@ -17,6 +17,7 @@ use tch::Device;
 
 use crate::cli::{DataChoice, PoolArgs, RecipeChoice};
 use crate::data_set;
+use crate::examples;
 use crate::exit::{Failure, OrFail as _, Signal};
 use crate::interrupt::Interrupts;
 use crate::recipe::Recipe;
@@ -131,7 +132,8 @@ impl Judge {
         let options = transforms::pipeline_options(&pools, execution, slab_bytes, evaluation.batch_rows);
         let options = PipelineOptions { bad_records_max: self.bad_records_max, ..options };
         let pipeline = Pipeline::start(options).map_err(|error| of_train(error.into()))?;
-        let mut judged = Judged { records: self.index().len(), flipped: self.spec.flip.then(Vec::new), ..Judged::default() };
+        let mut judged =
+            Judged { records: self.index().len(), flipped: self.spec.flip.then(Vec::new), ..Judged::default() };
         let told = |guessed: &Guessed<'_>| {
             judged.plain.extend_from_slice(guessed.plain);
             if let (Some(all), Some(flipped)) = (&mut judged.flipped, guessed.flipped) {
@@ -164,5 +166,6 @@ fn every_record(recipe: &Recipe, index: Arc<Index>) -> EvaluationSpec {
         classes: i64::from(recipe.data.classes),
     };
     let rows = recipe.stages.last().map_or(1, |stage| stage.batch_size);
-    EvaluationSpec { limit: None, ..evaluation(recipe, split, rows) }
+    let sampler = examples::judged(&split.index, None);
+    EvaluationSpec { limit: None, ..evaluation(recipe, split, sampler, rows) }
 }

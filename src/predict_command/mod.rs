@@ -62,11 +62,13 @@ fn text(args: &PredictArgs, judge: &Judge, judged: &Judged, lines: &csv::Lines) 
         text += &format!("without an id: {}, named by shard and byte\n", grouped(lines.without_id));
     }
     if lines.repeated_ids > 0 {
-        text += &format!("warning: {} ids are there more than once; Kaggle refuses that\n", grouped(lines.repeated_ids));
+        text +=
+            &format!("warning: {} ids are there more than once; Kaggle refuses that\n", grouped(lines.repeated_ids));
     }
     let lost = judge.index().missing_records();
     if lost > 0 {
-        text += &format!("warning: at least {} records are lost with damaged framing: no line is theirs\n", grouped(lost));
+        text +=
+            &format!("warning: at least {} records are lost with damaged framing: no line is theirs\n", grouped(lost));
     }
     if let Some(plain) = judged.accuracy(false) {
         text += &format!("accuracy {:.2} % without TTA\n", 100.0 * plain);

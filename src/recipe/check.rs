@@ -7,6 +7,7 @@ use fastgarden_data::limits::VIEW_SIDE_PX_MAX;
 
 use super::error::{RecipeError, listed, nearest};
 use super::located::Node;
+use super::sampling::Files;
 use super::validate::Checked;
 
 /// What a number must be, in words and as a test.
@@ -27,6 +28,8 @@ pub struct Check<'a> {
     pub file: &'a str,
     /// The document.
     pub root: &'a Node,
+    /// Where the files that it names are.
+    pub files: &'a dyn Files,
 }
 
 /// The checks that every section uses.

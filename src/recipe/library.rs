@@ -22,7 +22,8 @@ macro_rules! embedded {
     };
 }
 
-/// All of them; the first is what `train` takes without arguments, then those of the leaderboard in its order.
+/// All of them; the first is what `train` takes without arguments, then those of the leaderboard in its order, then samples of
+/// what tickets can be.
 pub const EMBEDDED: &[Embedded] = embedded![
     "seedling",
     "mk-resnext50-deconv",
@@ -32,6 +33,9 @@ pub const EMBEDDED: &[Embedded] = embedded![
     "progressive-resize",
     "transfer-192-224",
     "baseline",
+    "balanced-sampling",
+    "triplet-head",
+    "three-scales",
 ];
 
 /// Largest recipe, rule file or leaderboard, bytes.

@@ -39,6 +39,8 @@ impl Check<'_> {
             self_attention: self.self_attention(raw.self_attention.unwrap_or(false), raw.self_attention_stage)?,
             activation: self.choice("net.activation", raw.activation, Some("relu"), Activation::ALL, &[])?,
             outputs,
+            // `[head]` says.
+            embedding: None,
         };
         net.check().map_err(|SpecError { key, rule }| {
             let path = format!("net.{key}");
@@ -105,8 +107,7 @@ impl Check<'_> {
 
     /// Every picture that the recipe makes is large enough for the net.
     pub fn input_sizes(&self, net: &Net, stages: &[Stage], evaluation: &Evaluation) -> Checked<()> {
-        let of_stages =
-            stages.iter().enumerate().map(|(index, stage)| (format!("stage.{index}.input_px"), stage.input_px));
+        let of_stages = stages.iter().enumerate().flat_map(|(index, stage)| stage.sides(&format!("stage.{index}")));
         let least = net.input_px_min();
         for (path, side) in of_stages.chain([("evaluation.input_px".to_owned(), evaluation.input_px)]) {
             if i64::from(side) < least {

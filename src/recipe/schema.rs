@@ -15,6 +15,7 @@ pub struct RecipeToml {
     pub data_note: Option<String>,
     pub data: Option<DataToml>,
     pub net: Option<NetToml>,
+    pub head: Option<HeadToml>,
     pub loss: Option<LossToml>,
     pub optimizer: Option<OptimizerToml>,
     pub ema: Option<EmaToml>,
@@ -82,9 +83,18 @@ pub struct BlockToml {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
+pub struct HeadToml {
+    pub kind: Option<String>,
+    pub embedding: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct LossToml {
     pub kind: Option<String>,
     pub label_smoothing: Option<f64>,
+    pub margin: Option<f64>,
+    pub metric_weight: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +139,7 @@ pub struct StageToml {
     pub batch_size: Option<i64>,
     pub drop_last: Option<bool>,
     pub sampler: Option<SamplerToml>,
+    pub view_px: Option<Vec<i64>>,
     pub crop: Option<CropToml>,
     pub cpu_augment: Option<String>,
     pub batch_augment: Option<String>,
@@ -144,6 +155,12 @@ pub struct StageToml {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct SamplerToml {
     pub kind: Option<String>,
+    pub tickets: Option<i64>,
+    pub file: Option<String>,
+    pub sha256: Option<String>,
+    pub class_weights: Option<Vec<f64>>,
+    pub uniform_share: Option<f64>,
+    pub same_share: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

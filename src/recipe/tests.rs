@@ -30,7 +30,8 @@ fn what_is_left_out_has_a_default() {
     let recipe = small(&[]).expect("valid");
     let stage = &recipe.stages[0];
     assert_eq!((stage.batch_size, stage.input_px, stage.source_px, stage.drop_last), (64, 224, 224, true));
-    assert_eq!((stage.sampler, stage.crop), (Sampler::Shuffled, Crop::RandomResized { min_scale: 0.35 }));
+    assert_eq!(stage.sampler, Sampling::shuffled());
+    assert_eq!(stage.crop, Crop::RandomResized { min_scale: 0.35 });
     assert_eq!((recipe.evaluation.resize_px, recipe.evaluation.input_px), (256, 224));
     assert_eq!((recipe.net.outputs, recipe.net.stem.widths), (104, [32, 32, 64]));
     assert_eq!(recipe.seeds, [1, 2, 3]);
@@ -52,7 +53,7 @@ fn set_changes_any_key_before_anything_is_checked() {
         "stage.0.schedule={ kind = \"constant\" }",
     ])
     .expect("valid");
-    assert_eq!((recipe.stages[0].epochs, recipe.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
+    assert_eq!((recipe.stages[0].epochs, recipe.loss.label_smoothing, &*recipe.seeds), (2, 0.0, &[7, 8][..]));
     let adamw = AdamOptions { weight_decay: 0.5, ..AdamOptions::default() };
     assert_eq!(
         recipe.optimizer,
@@ -60,7 +61,7 @@ fn set_changes_any_key_before_anything_is_checked() {
     );
     assert_eq!((recipe.data.decode, recipe.net.layers), (Decode::Lenient, [2, 9, 2, 2]));
     assert_eq!(recipe.stages[0].precision, StagePrecision::Fp16OnGpu);
-    assert_eq!((recipe.stages[0].sampler, recipe.stages[0].schedule), (Sampler::Sequential, Schedule::Constant));
+    assert_eq!((recipe.stages[0].sampler.kind(), recipe.stages[0].schedule), ("sequential", Schedule::Constant));
 }
 
 #[test]
@@ -181,7 +182,8 @@ fn seedling_is_what_the_readme_promises() {
     assert_eq!((stage.input_px, stage.cpu_augment), (64, CpuAugment::Jitter));
     assert_eq!(&recipe.net, &Net::xresnet18(104));
     let crop = EvaluationCrop::Whole;
-    let evaluation = Evaluation { source_px: 192, crop, resize_px: 80, input_px: 64, limit: 0 };
+    let evaluation =
+        Evaluation { source_px: 192, crop, resize_px: 80, input_px: 64, on: JudgedOn::Validation, limit: 0 };
     assert_eq!((recipe.evaluation, &*recipe.seeds), (evaluation, &[1][..]));
 }
 

@@ -9,13 +9,14 @@ use fastgarden_train::net::xresnet::OUTPUTS_MAX;
 use fastgarden_train::trainer::ROWS_MIN;
 
 use super::augment::Augmentation;
-use super::check::{Check, POSITIVE, SHARE_BELOW_ONE};
+use super::check::{Check, POSITIVE};
 use super::error::RecipeError;
 use super::located::Node;
+use super::sampling::Files;
 use super::schema::{CheckpointToml, DataToml, EvaluationToml, RecipeToml, StageToml};
 use super::{
-    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, Normalize, OptimizerState, Recipe,
-    Sampler, Stage, StagePrecision,
+    BadRecords, CheckpointCadence, Data, Decode, Evaluation, EvaluationCrop, JudgedOn, Net, Normalize, OptimizerState,
+    Recipe, Stage, StagePrecision,
 };
 
 /// A value, or what is wrong with it.
@@ -33,20 +34,20 @@ const STAGES_MAX: usize = 100;
 const CADENCE_MAX: i64 = 1_000_000_000;
 
 /// Checks everything, in the order of the file.
-pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
-    let check = Check { file, root };
+pub fn validate(file: &str, root: &Node, raw: RecipeToml, files: &dyn Files) -> Checked<Recipe> {
+    let check = Check { file, root, files };
     let name = check.name(raw.name)?;
     let data = check.data(raw.data.unwrap_or_default())?;
-    let net = check.net(raw.net.unwrap_or_default(), data.classes)?;
-    let loss = raw.loss.unwrap_or_default();
-    check.choice("loss.kind", loss.kind, Some("cross_entropy"), &[("cross_entropy", ())], &[])?;
-    let label_smoothing = check.number("loss.label_smoothing", loss.label_smoothing, Some(0.1), &SHARE_BELOW_ONE)?;
+    let embedding = check.head(raw.head.unwrap_or_default())?;
+    let net = Net { embedding, ..check.net(raw.net.unwrap_or_default(), data.classes)? };
+    let loss = check.loss(raw.loss.unwrap_or_default())?;
     let optimizer = check.optimizer(raw.optimizer.unwrap_or_default())?;
     check.groups_fit(&net, &optimizer.groups)?;
-    let stages = check.stages(raw.stage.unwrap_or_default())?;
-    let last = stages[stages.len() - 1];
-    let evaluation = check.evaluation(raw.evaluation.unwrap_or_default(), &last)?;
+    let stages = check.stages(raw.stage.unwrap_or_default(), data.classes)?;
+    let last = &stages[stages.len() - 1];
+    let evaluation = check.evaluation(raw.evaluation.unwrap_or_default(), last)?;
     check.input_sizes(&net, &stages, &evaluation)?;
+    check.loss_fits(&loss, &net, &stages)?;
     Ok(Recipe {
         name,
         summary: raw.summary.unwrap_or_default(),
@@ -56,7 +57,7 @@ pub fn validate(file: &str, root: &Node, raw: RecipeToml) -> Checked<Recipe> {
         data_note: raw.data_note.unwrap_or_default(),
         data,
         net,
-        label_smoothing,
+        loss,
         optimizer,
         ema: raw.ema.map(|ema| check.ema(ema)).transpose()?,
         evaluation,
@@ -120,26 +121,29 @@ impl Check<'_> {
         .ok_or_else(|| self.wrong("data.bad_records", format!("`data.bad_records` is {text:?}: {rule}")))
     }
 
-    fn stages(&self, raw: Vec<StageToml>) -> Checked<Vec<Stage>> {
+    fn stages(&self, raw: Vec<StageToml>, classes: u32) -> Checked<Vec<Stage>> {
         if raw.is_empty() || raw.len() > STAGES_MAX {
             let sentence = format!("there must be from 1 to {STAGES_MAX} `[[stage]]` entries, not {}", raw.len());
             return Err(RecipeError::in_file(self.file, sentence));
         }
-        raw.into_iter().enumerate().map(|(index, stage)| self.stage(&format!("stage.{index}"), stage)).collect()
+        raw.into_iter()
+            .enumerate()
+            .map(|(index, stage)| self.stage(&format!("stage.{index}"), stage, classes))
+            .collect()
     }
 
-    fn stage(&self, at: &str, mut raw: StageToml) -> Checked<Stage> {
+    fn stage(&self, at: &str, mut raw: StageToml, classes: u32) -> Checked<Stage> {
         let key = |name: &str| format!("{at}.{name}");
         let Augmentation { crop, flip, cpu_augment, batch_augment, erase, mix } = self.augmentation(at, &mut raw)?;
-        let samplers = [("sequential", Sampler::Sequential), ("shuffled", Sampler::Shuffled)];
-        let later = ["balanced", "weighted", "triplet", "siamese", "multi_resolution", "file", "hard"];
-        let sampler_kind = raw.sampler.unwrap_or_default().kind;
-        let sampler = self.choice(&key("sampler.kind"), sampler_kind, Some("shuffled"), &samplers, &later)?;
+        let sampler = self.sampling(&key("sampler"), raw.sampler.unwrap_or_default(), classes)?;
+        let input_px = self.side(&key("input_px"), raw.input_px, 224)?;
+        let view_px = self.view_px(&key("view_px"), raw.view_px, input_px, (&key("sampler"), &sampler))?;
         let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
         let stage = Stage {
             epochs: self.integer(&key("epochs"), raw.epochs, None, 1..=EPOCHS_MAX)? as u32,
             source_px: self.side(&key("source_px"), raw.source_px, 224)?,
-            input_px: self.side(&key("input_px"), raw.input_px, 224)?,
+            input_px,
+            view_px,
             batch_size: self.integer(
                 &key("batch_size"),
                 raw.batch_size,
@@ -159,11 +163,13 @@ impl Check<'_> {
             optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
             precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES, &[])?,
         };
-        let batch_bytes = stage.batch_size as u64 * u64::from(stage.input_px).pow(2) * 3;
+        let ticket_px: u64 = stage.view_px.iter().map(|&side| u64::from(side).pow(2)).sum();
+        let batch_bytes = stage.batch_size as u64 * ticket_px * 3;
         if batch_bytes > SLAB_BYTES_MAX {
-            let (rows, side, most) = (stage.batch_size, stage.input_px, SLAB_BYTES_MAX >> 20);
+            let (rows, most) = (stage.batch_size, SLAB_BYTES_MAX >> 20);
+            let sides = stage.view_px.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ");
             let sentence = format!(
-                "`{at}`: a batch of {rows} pictures of {side} px is {} MiB: it must be at most {most} MiB",
+                "`{at}`: a batch of {rows} pictures of {sides} px is {} MiB: it must be at most {most} MiB",
                 batch_bytes >> 20
             );
             return Err(self.wrong(&key("batch_size"), sentence));
@@ -172,14 +178,11 @@ impl Check<'_> {
     }
 
     fn evaluation(&self, raw: EvaluationToml, last: &Stage) -> Checked<Evaluation> {
-        if let Some(on) = &raw.on
-            && on != "val"
-        {
-            return Err(match on.strip_prefix("holdout:") {
-                Some(_) => self.not_available("evaluation.on", on, &["val"]),
-                None => self.wrong("evaluation.on", format!("`evaluation.on` is {on:?}: it must be `val`")),
-            });
-        }
+        let on = raw.on.as_deref().unwrap_or("val");
+        let on = JudgedOn::from_text(on).ok_or_else(|| {
+            let rule = "it must be `val`, or `holdout:N` for N training records";
+            self.wrong("evaluation.on", format!("`evaluation.on` is {on:?}: {rule}"))
+        })?;
         let crops = [("whole", EvaluationCrop::Whole), ("largest", EvaluationCrop::Largest)];
         let crop = self.choice("evaluation.crop", raw.crop, Some("whole"), &crops, &[])?;
         let input_px = self.side("evaluation.input_px", raw.input_px, last.input_px)?;
@@ -189,6 +192,7 @@ impl Check<'_> {
             return Err(self.wrong("evaluation.resize_px", format!("`evaluation.resize_px` is {resize_px}: {rule}")));
         }
         Ok(Evaluation {
+            on,
             source_px: self.side("evaluation.source_px", raw.source_px, last.source_px)?,
             crop,
             resize_px,

@@ -2,7 +2,8 @@
 //! taken over it and must not change with a library's taste. Not here: reading it back.
 
 use super::{
-    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Sampler, Stage, augment, net, optimizer,
+    BadRecords, Decode, EvaluationCrop, Normalize, OptimizerState, Recipe, Stage, augment, loss, net, optimizer,
+    sampling,
 };
 
 /// Everything that the hash covers.
@@ -31,7 +32,7 @@ pub fn hashed_part(recipe: &Recipe) -> String {
         format!("crop = \"{crop}\""),
         format!("resize_px = {}", evaluation.resize_px),
         format!("input_px = {}", evaluation.input_px),
-        "on = \"val\"".to_owned(),
+        format!("on = \"{}\"", evaluation.on),
         format!("limit = {}", evaluation.limit),
         "\n[runs]".to_owned(),
         format!("seeds = [{}]", joined(recipe.seeds.iter().map(u64::to_string))),
@@ -88,19 +89,12 @@ fn data_and_net(recipe: &Recipe, lines: &mut Vec<String>) {
 }
 
 fn loss_and_optimizer(recipe: &Recipe, lines: &mut Vec<String>) {
-    lines.extend([
-        "\n[loss]\nkind = \"cross_entropy\"".to_owned(),
-        format!("label_smoothing = {:?}", recipe.label_smoothing),
-    ]);
+    lines.extend(loss::lines(&recipe.net, &recipe.loss));
     lines.extend(optimizer::lines(&recipe.optimizer));
     lines.extend(optimizer::ema_lines(recipe.ema));
 }
 
 fn stage(stage: &Stage, lines: &mut Vec<String>) {
-    let sampler = match stage.sampler {
-        Sampler::Sequential => "sequential",
-        Sampler::Shuffled => "shuffled",
-    };
     let optimizer_state = match stage.optimizer_state {
         OptimizerState::Keep => "keep",
         OptimizerState::Reset => "reset",
@@ -112,8 +106,8 @@ fn stage(stage: &Stage, lines: &mut Vec<String>) {
         format!("input_px = {}", stage.input_px),
         format!("batch_size = {}", stage.batch_size),
         format!("drop_last = {}", stage.drop_last),
-        format!("sampler = {{ kind = \"{sampler}\" }}"),
     ]);
+    lines.extend(sampling::lines(stage));
     lines.extend(augment::lines(stage));
     lines.extend(stage.lr.map(|lr| format!("lr = {lr:?}")));
     lines.extend([

@@ -14,8 +14,8 @@ use fastgarden_data::fingerprint::decoder_fingerprint;
 use fastgarden_proto::ledger::{Epoch, Opening};
 
 pub use self::data_columns::{DataColumns, SplitColumns};
-use self::plans::RecipePlans;
 pub use self::pixels::{Remade, remake};
+use self::plans::RecipePlans;
 pub use self::report::compare_with_report;
 pub use self::weights::{Judged, hold_to_weights, sha256_of};
 use crate::recipe::{Recipe, StagePrecision};
@@ -89,6 +89,7 @@ pub fn verify(evidence: &Evidence<'_>) -> Finding {
     let terms = Terms {
         cap: rules.examples_per_epoch,
         stages: recipe.stages.iter().map(|stage| stage_terms(recipe, stage)).collect(),
+        keeps_losses: plans.keep_losses(),
         classes: recipe.data.classes as usize,
         evaluation_limit: (recipe.evaluation.limit > 0).then_some(recipe.evaluation.limit),
         bad_records_max: &|records| recipe.data.bad_records.allowed(records),
@@ -171,7 +172,8 @@ fn take_notes(finding: &mut Finding, evidence: &Evidence<'_>) {
     }
     if let Some(parent) = &opening.parent {
         let epochs = parent.epochs;
-        let own = if parent.foreign { "not shown to be trained here" } else { "trained here, as its own ledger must show" };
+        let own =
+            if parent.foreign { "not shown to be trained here" } else { "trained here, as its own ledger must show" };
         notes.push(format!("starts from weights of {epochs} epochs, {own}"));
     }
     finding.notes.extend(notes);

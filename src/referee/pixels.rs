@@ -1,6 +1,7 @@
 //! Every training batch of a ledger made again, without training: same pixels, same hashes.
 //! Not here: the pipeline.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use fastgarden_data::outcome::Use;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_proto::ledger::line::Line;
-use fastgarden_proto::ledger::{Epoch, Opening, Step};
+use fastgarden_proto::ledger::{Opening, Step};
 
 use super::plans::RecipePlans;
 use super::{DataColumns, Evidence};
@@ -48,13 +49,17 @@ pub fn remake(
     let Some((opening, epochs)) = epochs_of(evidence.ledger) else { return Ok(Remade::default()) };
     let pipeline = Pipeline::start(options(evidence, data, pools)?).map_err(of_pipeline)?;
     let (mut remade, begun) = (Remade::default(), Instant::now());
-    let mut chain = BatchHash::default();
-    for (number, of_epoch) in epochs.iter().enumerate() {
+    let (mut chain, mut losses) = (BatchHash::default(), BTreeMap::<_, &[u32]>::new());
+    for of_epoch in &epochs {
         if of_epoch.steps.is_empty() {
             continue;
         }
-        let before: Vec<Epoch> = epochs[..number].iter().filter_map(|epoch| epoch.line.clone()).collect();
-        let Some(phase) = phase(evidence, data, &opening, of_epoch, &before) else { break };
+        let split = |stage: usize| evidence.recipe.stages.get(stage).map(|stage| stage.source_px);
+        let before = losses.get(&split(of_epoch.stage)).copied().unwrap_or_default();
+        let Some(phase) = phase(evidence, data, &opening, of_epoch, before) else { break };
+        if !of_epoch.losses.is_empty() {
+            losses.insert(split(of_epoch.stage), &of_epoch.losses);
+        }
         let (epoch, total) = (phase.plan.epoch(), phase.end_seq());
         let views = phase.views.len();
         let mut batches = pipeline.open(phase).map_err(of_pipeline)?;
@@ -75,12 +80,13 @@ pub fn remake(
     Ok(remade)
 }
 
-/// The step lines of one epoch, and its own line where there is one.
+/// The step lines of one epoch.
 struct OfEpoch {
     stage: usize,
     epoch: u32,
     steps: Vec<(usize, Step)>,
-    line: Option<Epoch>,
+    /// Of each record, for the sampler of the next epoch on the same shards.
+    losses: Vec<u32>,
 }
 
 /// The epochs of a ledger whose lines fit together.
@@ -105,13 +111,13 @@ fn epochs_of(ledger: &[u8]) -> Option<(Opening, Vec<OfEpoch>)> {
         if epochs.last().is_none_or(|last| last.epoch != epoch) {
             let done = epochs.len() as u32;
             let stage = ends.iter().position(|&end| done < end)?;
-            epochs.push(OfEpoch { stage, epoch, steps: Vec::new(), line: None });
+            epochs.push(OfEpoch { stage, epoch, steps: Vec::new(), losses: Vec::new() });
         }
-        let last = epochs.last_mut()?;
+        let Some(last) = epochs.last_mut() else { continue };
         match line {
             Line::Step(step) => last.steps.push((number, step)),
-            Line::Epoch(line) => last.line = Some(line),
-            Line::Opening(_) => {}
+            Line::Epoch(epoch) => last.losses = epoch.losses,
+            Line::Opening(_) => return None,
         }
     }
     Some((opening, epochs))
@@ -122,13 +128,13 @@ fn phase(
     data: &DataColumns,
     opening: &Opening,
     of_epoch: &OfEpoch,
-    before: &[Epoch],
+    losses: &[u32],
 ) -> Option<PhaseSpec> {
     let (recipe, stage) = (evidence.recipe, evidence.recipe.stages.get(of_epoch.stage)?);
     let index = Arc::clone(&data.train.get(of_epoch.stage)?.split.index);
     let plans = RecipePlans { recipe, cap: evidence.rules.examples_per_epoch, data: Some(data) };
     let (number, records) = (of_epoch.stage, index.len());
-    let plan = plans.plan(&PlanOf { stage: number, records, seed: opening.seed, epoch: of_epoch.epoch, before })?;
+    let plan = plans.plan(&PlanOf { stage: number, records, seed: opening.seed, epoch: of_epoch.epoch, losses })?;
     Some(PhaseSpec {
         kind: PhaseKind::Train,
         index,
@@ -138,7 +144,7 @@ fn phase(
         drop_last: stage.drop_last,
         first_seq: 0,
         tickets_max: Some(of_epoch.steps.last().map_or(0, |(_, step)| step.seq_to)),
-        views: vec![transforms::stage_view(stage)],
+        views: transforms::stage_views(stage),
         classes: Some(i64::from(recipe.data.classes)),
         decode: transforms::decode_mode(recipe.data.decode),
         resample: recipe.data.resample,
@@ -149,7 +155,11 @@ fn phase(
 fn options(evidence: &Evidence<'_>, data: &DataColumns, pools: &PoolSizes) -> Result<PipelineOptions, Failure> {
     let recipe = evidence.recipe;
     let bytes = |stage: &crate::recipe::Stage| {
-        fastgarden_data::slab::Layout::new(stage.batch_size, vec![transforms::stage_view(stage).size]).bytes()
+        fastgarden_data::slab::Layout::new(
+            stage.batch_size,
+            transforms::stage_views(stage).iter().map(|view| view.size).collect(),
+        )
+        .bytes()
     };
     let slab_bytes = recipe.stages.iter().map(bytes).max().unwrap_or(0);
     let rows_max = recipe.stages.iter().map(|stage| stage.batch_size).max().unwrap_or(1);

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use fastgarden_data::audit::{Fault, FaultKind};
+use fastgarden_train::checkpoint::Loaded;
 use fastgarden_train::checkpoint::{load_into, sha256_of_weights};
 use fastgarden_train::net::Net as _;
 use fastgarden_train::net::xresnet::XResNet;
-use fastgarden_train::checkpoint::Loaded;
 use tch::{Device, Kind};
 
 use super::Finding;

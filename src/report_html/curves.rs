@@ -37,7 +37,8 @@ pub(super) fn figures(seen: &SeriesSeen) -> Markup {
         }
     });
     if seen.report.runs.len() > RUNS_MAX {
-        let about = format!("The first {RUNS_MAX} runs have a curve each; means are over all {}.", seen.report.runs.len());
+        let about =
+            format!("The first {RUNS_MAX} runs have a curve each; means are over all {}.", seen.report.runs.len());
         out.leaf("p", &[("class", "faint small")], &about);
     }
     out
@@ -81,13 +82,15 @@ fn step_losses(seen: &SeriesSeen) -> Option<Markup> {
         stroke: Stroke::Plain,
         points: binned(run),
     };
-    let curves = seen.runs.iter().enumerate().take(RUNS_MAX).map(curve).filter(|curve| !curve.points.is_empty()).collect();
+    let curves =
+        seen.runs.iter().enumerate().take(RUNS_MAX).map(curve).filter(|curve| !curve.points.is_empty()).collect();
     Chart { title: "Loss in training, step by step", across: "epoch", unit: "", from_zero: false, curves }.figure()
 }
 
 /// Step losses over epochs, means of neighbouring steps.
 fn binned(run: &RunSeen) -> Vec<(f64, f64)> {
-    let tickets = |epoch: u32| run.steps.iter().filter(|step| step.epoch == epoch).map(|step| step.seq_to).max().unwrap_or(1);
+    let tickets =
+        |epoch: u32| run.steps.iter().filter(|step| step.epoch == epoch).map(|step| step.seq_to).max().unwrap_or(1);
     let mut epochs: Vec<u32> = run.steps.iter().map(|step| step.epoch).collect();
     epochs.dedup();
     let lengths: Vec<(u32, u64)> = epochs.iter().map(|epoch| (*epoch, tickets(*epoch).max(1))).collect();
@@ -117,7 +120,8 @@ fn learning_rate(seen: &SeriesSeen) -> Option<Markup> {
         let rows = stage.batch_size.max(1) as u64;
         let steps = if stage.drop_last { tickets / rows } else { tickets.div_ceil(rows) };
         let total = steps * u64::from(stage.epochs);
-        let (base, made) = (stage.lr.unwrap_or(seen.recipe.optimizer.lr), run.epochs.len().saturating_sub(first) as u64);
+        let (base, made) =
+            (stage.lr.unwrap_or(seen.recipe.optimizer.lr), run.epochs.len().saturating_sub(first) as u64);
         let made = made.min(u64::from(stage.epochs)) * steps;
         for step in (0..made).step_by((steps / RATES_PER_EPOCH).max(1) as usize) {
             let epoch = f64::from(before) + first as f64 + step as f64 / steps as f64;

@@ -92,17 +92,23 @@ impl Look {
     /// The section of the page.
     pub(super) fn markup(&self) -> Markup {
         let mut out = Markup::new();
-        let accuracy = self.accuracy.map_or_else(|| "no accuracy".to_owned(), |share| format!("{:.2} %", 100.0 * share));
+        let accuracy =
+            self.accuracy.map_or_else(|| "no accuracy".to_owned(), |share| format!("{:.2} %", 100.0 * share));
         let unread = match self.unreadable {
             0 => String::new(),
             count => format!(" {} could not be read and count as wrong.", grouped(count as u64)),
         };
-        let about =
-            format!("{} judged {} validation pictures: {accuracy} right.{unread}", self.of, grouped(u64::from(self.records)));
+        let about = format!(
+            "{} judged {} validation pictures: {accuracy} right.{unread}",
+            self.of,
+            grouped(u64::from(self.records))
+        );
         out.leaf("p", &[], &about).newline();
         match self.confusions.figure() {
             Some(figure) => out.append(&figure),
-            None => out.leaf("p", &[], &format!("No map of confusions: it is drawn for up to {HEAT_CLASSES_MAX} classes.")),
+            None => {
+                out.leaf("p", &[], &format!("No map of confusions: it is drawn for up to {HEAT_CLASSES_MAX} classes."))
+            }
         };
         out.append(&self.mistakes()).append(&self.classes()).append(&self.pictures());
         out
@@ -131,11 +137,18 @@ impl Look {
         let total = |class: &usize| self.confusions.total(*class);
         let share = |class: &usize| self.confusions.count(*class, *class) as f64 / total(class) as f64;
         let mut classes: Vec<usize> = (0..self.confusions.names.len()).filter(|class| total(class) > 0).collect();
-        let bar = |class: &usize| Bar { name: self.class_name(*class).to_owned(), value: (1_000.0 * share(class)).round() / 10.0 };
+        let bar = |class: &usize| Bar {
+            name: self.class_name(*class).to_owned(),
+            value: (1_000.0 * share(class)).round() / 10.0,
+        };
         let bars = Bars { title: "Accuracy of each class", noun: "%", bars: classes.iter().map(bar).collect() };
         classes.sort_by(|one, other| share(one).total_cmp(&share(other)).then(one.cmp(other)));
         let row = |class: &usize| -> Vec<Markup> {
-            let cells = [self.class_name(*class).to_owned(), format!("{:.0} %", 100.0 * share(class)), total(class).to_string()];
+            let cells = [
+                self.class_name(*class).to_owned(),
+                format!("{:.0} %", 100.0 * share(class)),
+                total(class).to_string(),
+            ];
             cells.iter().map(|cell| words(cell)).collect()
         };
         let rows: Vec<_> = classes.iter().map(row).collect();
@@ -182,14 +195,20 @@ impl Look {
             line.leaf("strong", &[], actual);
         });
         item.leaf("p", &[], &format!("taken for {predicted} ({:.0} %)", 100.0 * guess.probability));
-        item.leaf("p", &[("class", "faint")], &format!("loss {:.2}, record {}", guess.loss, grouped(u64::from(guess.record))));
+        item.leaf(
+            "p",
+            &[("class", "faint")],
+            &format!("loss {:.2}, record {}", guess.loss, grouped(u64::from(guess.record))),
+        );
     }
 }
 
 fn of_checkpoint(judge: &Judge) -> String {
     let path = judge.checkpoint();
     // …/seed-1/checkpoints/5-320 → "seed-1, checkpoint 5-320"
-    let name = |path: Option<&std::path::Path>| path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let name = |path: Option<&std::path::Path>| {
+        path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned())
+    };
     match (name(path.ancestors().nth(2)), name(Some(path))) {
         (Some(run), Some(checkpoint)) if run.starts_with("seed-") => format!("{run}, checkpoint {checkpoint},"),
         (_, Some(checkpoint)) => checkpoint,

@@ -105,8 +105,13 @@ fn seeds(seen: &SeriesSeen) -> String {
 fn contents(body: &mut Markup, has_look: bool) {
     body.within("nav", &[("aria-label", "Contents")], |nav| {
         nav.within("ul", &[], |list| {
-            let places =
-                [("#curves", "Curves"), ("#runs", "Runs"), ("#data", "Data"), ("#look", "What the net sees"), ("#recipe", "Recipe")];
+            let places = [
+                ("#curves", "Curves"),
+                ("#runs", "Runs"),
+                ("#data", "Data"),
+                ("#look", "What the net sees"),
+                ("#recipe", "Recipe"),
+            ];
             for (place, words) in places.into_iter().filter(|(place, _)| has_look || *place != "#look") {
                 list.within("li", &[], |item| {
                     item.leaf("a", &[("href", place)], words);

@@ -66,7 +66,8 @@ impl SeriesSeen {
     pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("report.json");
         if !path.is_file() {
-            let sentence = format!("{} has no report.json: it is no series, or none of its runs has ended", folder.display());
+            let sentence =
+                format!("{} has no report.json: it is no series, or none of its runs has ended", folder.display());
             return Err(Failure::usage(sentence, "name one such as runs/seedling-20261123-191203"));
         }
         let recipe = series::read_recipe(folder)?;

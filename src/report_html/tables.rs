@@ -172,6 +172,10 @@ pub(super) fn recipe(seen: &SeriesSeen) -> Markup {
             });
         });
     });
-    out.leaf("footer", &[], &format!("Made of {} by fastgarden-actors {}.", seen.folder_name(), env!("CARGO_PKG_VERSION")));
+    out.leaf(
+        "footer",
+        &[],
+        &format!("Made of {} by fastgarden-actors {}.", seen.folder_name(), env!("CARGO_PKG_VERSION")),
+    );
     out
 }

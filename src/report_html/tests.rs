@@ -34,6 +34,7 @@ fn run(seed: u64, accuracy: f64) -> RunReport {
         ledger_head: HOSTILE.to_owned(),
         weights_sha256: HOSTILE.to_owned(),
         attempts: Vec::new(),
+        peak_device_bytes: None,
     }
 }
 

@@ -97,7 +97,8 @@ pub fn refuse_beyond(rules: &Rules, recipe: &Recipe, origin: &Origin) -> Result<
         (rules.epochs.filter(|&most| epochs > most), epochs, "epochs in its lineage"),
         (rules.views.filter(|&most| views > most), views, "images an example"),
     ];
-    let Some((most, have, what)) = passed.iter().find_map(|(most, have, what)| Some((most.as_ref()?, have, what))) else {
+    let Some((most, have, what)) = passed.iter().find_map(|(most, have, what)| Some((most.as_ref()?, have, what)))
+    else {
         return Ok(());
     };
     let cause = anyhow::anyhow!("this run would have {have} {what}, and the rules {} allow {most}", rules.name);

@@ -1,6 +1,7 @@
 //! Tests of the rules.
 
 use super::*;
+use crate::recipe::Recipe;
 
 fn seedling(assignments: &[&str]) -> Recipe {
     let assignments: Vec<String> = assignments.iter().map(|text| (*text).to_owned()).collect();

@@ -15,6 +15,7 @@ use tar::{Archive, Builder, EntryType, Header};
 use super::about::{About, Member, VERSION};
 use super::members::{self, ABOUT, ABOUT_BYTES_MAX};
 use super::{SubmissionError, digest, members::MEMBERS_MAX};
+use crate::data_commands::harmless;
 use crate::recipe::hex;
 
 /// Bytes of a tar's block.
@@ -39,7 +40,7 @@ pub fn write(out: impl Write, mut about: About, files: &[(String, Content)]) -> 
     }
     let mut text = serde_json::to_string_pretty(&about).expect("it has only text keys");
     text.push('\n');
-    let mut tar = Builder::new(GzEncoder::new(out, Compression::default()));
+    let mut tar = Builder::new(GzEncoder::new(out, Compression::fast()));
     append(&mut tar, ABOUT, text.len() as u64, text.as_bytes())?;
     for ((name, content), member) in files.iter().zip(&about.members) {
         match content {
@@ -79,7 +80,7 @@ pub fn read(
     path: &Path,
     mut take: impl FnMut(&Member, Vec<u8>) -> Result<(), String>,
 ) -> Result<(About, String), SubmissionError> {
-    let unsound = |what: String| SubmissionError::Unsound { path: path.to_owned(), what };
+    let unsound = |what: String| SubmissionError::Unsound { path: path.to_owned(), what: harmless(&what) };
     let failed = |cause| SubmissionError::Io { path: path.to_owned(), action: "read", cause };
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(unsound("it is not a file".to_owned()));
@@ -137,7 +138,7 @@ fn end_of(mut inflated: GzDecoder<BufReader<File>>) -> Result<(), String> {
 }
 
 fn about_of(path: &Path, content: &[u8]) -> Result<About, SubmissionError> {
-    let unsound = |what: String| SubmissionError::Unsound { path: path.to_owned(), what };
+    let unsound = |what: String| SubmissionError::Unsound { path: path.to_owned(), what: harmless(&what) };
     let not_one = |error: serde_json::Error| unsound(format!("{ABOUT}: {error}"));
     let value: serde_json::Value = serde_json::from_slice(content).map_err(not_one)?;
     match value["version"].as_u64() {

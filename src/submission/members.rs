@@ -147,7 +147,10 @@ mod tests {
             check([&[(RECIPE, 9), (RULES, 9), (REPORT, 9)], more].concat()).err().unwrap_or_default()
         };
         assert_eq!(with(&[("seed-1/ledger.jsonl", 100), ("seed-1/weights.safetensors", 1 << 30)]), "");
-        assert_eq!(with(&[("seed-1/ledger.jsonl", 1 << 40)]), "seed-1/ledger.jsonl has 1,099,511,627,776 bytes, more than 268,435,456");
+        assert_eq!(
+            with(&[("seed-1/ledger.jsonl", 1 << 40)]),
+            "seed-1/ledger.jsonl has 1,099,511,627,776 bytes, more than 268,435,456"
+        );
         assert_eq!(with(&[(RECIPE, 9)]), "recipe.toml is there twice");
         assert_eq!(with(&[("etc/passwd", 9)]), "\"etc/passwd\" is no file of a submission");
         let ledgers: Vec<String> = (1..=5).map(|seed| format!("seed-{seed}/ledger.jsonl")).collect();

@@ -4,6 +4,8 @@
 mod about;
 pub mod compare;
 mod container;
+#[cfg(test)]
+mod container_tests;
 mod digest;
 mod environment;
 mod explanation;

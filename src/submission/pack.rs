@@ -137,10 +137,12 @@ fn fingerprints(runs: &BTreeMap<u64, PathBuf>) -> Result<Fingerprints, Failure> 
 /// is an account of what is there, not a proof that there was no more.
 fn tuning_beside(series: &Path, recipe_name: &str) -> Vec<Tuning> {
     let own = series.canonicalize().unwrap_or_else(|_| series.to_owned());
-    let Some(parent) = own.parent() else { return Vec::new() };
+    let sweep = format!("sweep-{recipe_name}");
+    // A point of a sweep lies two folders deeper than other series.
+    let of_sweep = own.ancestors().nth(2).filter(|folder| folder.file_name().is_some_and(|name| *name == *sweep));
+    let Some(out) = of_sweep.unwrap_or(&own).parent() else { return Vec::new() };
     let mut counts = BTreeMap::new();
-    let points = parent.join(format!("sweep-{recipe_name}"));
-    let folders = [parent.to_owned()].into_iter().chain(folders_in(&points));
+    let folders = [out.to_owned()].into_iter().chain(folders_in(&out.join(sweep)));
     for folder in folders.flat_map(|folder| folders_in(&folder)).filter(|folder| *folder != own) {
         let Some(recipe) = folder.join(REPORT).is_file().then(|| series::read_recipe(&folder).ok()).flatten() else {
             continue;
@@ -163,5 +165,28 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn unreadable(path: &Path, error: std::io::Error) -> Failure {
     let cause = anyhow::Error::new(error).context(format!("cannot read {}", path.display()));
-    Failure::Usage(Complaint::new(cause).way_out("name the folder of a whole series, such as runs/seedling-20261123-191203"))
+    Failure::Usage(
+        Complaint::new(cause).way_out("name the folder of a whole series, such as runs/seedling-20261123-191203"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_the_name_are_counted_wherever_sweeps_put_them() {
+        let out = tempfile::tempdir().expect("a temporary folder");
+        let recipe = crate::recipe::Recipe::load("seedling", &[]).expect("embedded").to_toml();
+        let places = ["seedling-1", "seedling-2", "sweep-seedling/aa/seedling-3", "sweep-seedling/bb/seedling-4"];
+        for (place, recipe) in places.iter().map(|place| (place, &*recipe)).chain([(&"other-5", "name = \"other\"")]) {
+            fs::create_dir_all(out.path().join(place)).expect("writable");
+            fs::write(out.path().join(place).join(RECIPE), recipe).expect("writable");
+            fs::write(out.path().join(place).join(REPORT), "{}").expect("writable");
+        }
+        for place in places {
+            let beside = tuning_beside(&out.path().join(place), "seedling");
+            assert_eq!(beside, [Tuning { on: "val".to_owned(), series: 3 }], "{place}");
+        }
+    }
 }

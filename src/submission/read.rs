@@ -11,6 +11,7 @@ use tch::Device;
 use super::about::Member;
 use super::members::{ATTEMPTS, ENVIRONMENT, Kind, LEDGER, PATCH, RECIPE, REPORT, RULES, WEIGHTS, kind_of};
 use super::{Submission, SubmissionError, SubmittedParent, SubmittedRun, container, environment};
+use crate::data_commands::harmless;
 use crate::recipe::Recipe;
 use crate::report::Report;
 use crate::rules::Rules;
@@ -33,7 +34,8 @@ impl Submission {
     pub fn read(path: &Path) -> Result<Self, SubmissionError> {
         let mut gathered = Gathered::default();
         let (about, sha256) = container::read(path, |member, content| gathered.take(member, content))?;
-        let unsound = |what: String| SubmissionError::Unsound { path: path.to_owned(), what };
+        // It may repeat what somebody put into a file.
+        let unsound = |what: String| SubmissionError::Unsound { path: path.to_owned(), what: harmless(&what) };
         let Gathered { mut series, runs, mut parents, mut weights } = gathered;
         let recipe_toml = text(&mut series, "", RECIPE).map_err(unsound)?;
         let recipe = recipe_of("", &recipe_toml).map_err(unsound)?;

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use self::grid::{Grid, Point};
 use self::table::{Row, Sweep};
-use crate::child::{Patience, Seeds, Training, this_program};
+use crate::child::{Patience, Seeds, Training, this_program, with_this_command};
 use crate::cli::{Format, SweepArgs};
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::report::{Report, write_atomically};
@@ -50,7 +50,7 @@ pub fn run(args: &SweepArgs) -> Result<(), Failure> {
     for (number, point) in grid.points.iter().enumerate() {
         let told = grid::told(&grid.keys, &point.values);
         eprintln!("point   {} of {}: {told}", number + 1, grid.points.len());
-        let failure = train(args, point, &folder, &patience).map_err(|failure| with_command(failure, args))?;
+        let failure = train(args, point, &folder, &patience).map_err(with_this_command)?;
         sweep.points[number] = Row { failure, ..row_of(point, &folder)? };
         let path = folder.join("sweep.json");
         write_atomically(&path, sweep.to_json().as_bytes()).map_err(|error| unwritable(&path, error))?;
@@ -110,7 +110,6 @@ fn train(args: &SweepArgs, point: &Point, sweep: &Path, patience: &Patience) -> 
         seeds: Seeds::UpTo(args.runs),
         from: args.from.as_deref(),
         max_steps: args.max_steps,
-        is_shown: false,
     };
     match training.run(patience)? {
         0 => Ok(None),
@@ -126,17 +125,6 @@ fn is_done(args: &SweepArgs, point: &Point, sweep: &Path) -> Result<bool, Failur
     let is_same = rules.is_ok_and(|rules| Rules::load(&args.rules).is_ok_and(|asked| asked.hash() == rules.hash()));
     let has = |seed: u64| report.runs.iter().any(|run| run.seed == seed && !run.cut_short);
     Ok(is_same && args.max_steps.is_none() && (1..=u64::from(args.runs)).all(has))
-}
-
-/// The same command goes on where an interrupted one stopped.
-fn with_command(failure: Failure, args: &SweepArgs) -> Failure {
-    match failure {
-        Failure::Interrupted { signal, .. } => {
-            let resume_command = Some(format!("fastgarden-actors sweep {} … (the same command once more)", args.recipe));
-            Failure::Interrupted { signal, resume_command }
-        }
-        other => other,
-    }
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Failure {

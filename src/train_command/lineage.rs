@@ -35,14 +35,26 @@ pub fn of_parent(run: &Path, position: &LedgerPosition) -> io::Result<Vec<Ancest
     for number in 1..GENERATIONS_MAX {
         let folder = run.join(PARENTS_FOLDER).join(number.to_string());
         let file = |name| fs::read(folder.join(name));
-        let (Ok(ledger), Ok(recipe), Ok(rules)) = (file(LEDGER_FILE), file(RECIPE_FILE), file(RULES_FILE)) else { break };
+        let (Ok(ledger), Ok(recipe), Ok(rules)) = (file(LEDGER_FILE), file(RECIPE_FILE), file(RULES_FILE)) else {
+            break;
+        };
         found.push(Ancestor { ledger, recipe, rules });
     }
     Ok(found)
 }
 
-/// Writes them into a run's folder, as `parents/1`, `parents/2` …
+/// Whether a run has come to a checkpoint: from then on it goes on with the parents it began with, or not at all.
+pub fn is_settled(run: &Path) -> bool {
+    let checkpoints = fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    checkpoints.into_iter().any(|checkpoint| checkpoint.path().extension().is_none())
+}
+
+/// Writes them into a run's folder, as `parents/1`, `parents/2` …, in place of those of an earlier start.
 pub fn keep(ancestors: &[Ancestor], run: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(run.join(PARENTS_FOLDER)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     for (ancestor, number) in ancestors.iter().zip(1..) {
         let folder = run.join(PARENTS_FOLDER).join(number.to_string());
         fs::create_dir_all(&folder)?;
@@ -77,11 +89,23 @@ mod tests {
         keep(&first, &run(&middle)).expect("writable");
         let both = of_parent(&run(&middle), &position(6)).expect("readable");
         keep(&both, &run(&youngest)).expect("writable");
-        keep(&both, &run(&youngest)).expect("a resumed run keeps them again");
+        keep(&[&both[..], &both].concat(), &run(&youngest)).expect("writable");
+        keep(&both, &run(&youngest)).expect("another start takes the place of the one before");
         let ledger = |number: u32| fs::read_to_string(run(&youngest).join(format!("parents/{number}/ledger.jsonl")));
         assert_eq!((ledger(1).expect("kept"), ledger(2).expect("kept")), ("middle".to_owned(), "oldest".to_owned()));
         assert!(ledger(3).is_err());
         assert_eq!(of_parent(&run(&youngest), &position(99)).expect("readable").len(), 3);
+    }
+
+    #[test]
+    fn a_run_is_settled_with_its_first_whole_checkpoint() {
+        let series = series("ledger");
+        let run = series.path().join("seed-1");
+        assert!(!is_settled(&run));
+        fs::create_dir_all(run.join("checkpoints/1-4.tmp")).expect("writable");
+        assert!(!is_settled(&run));
+        fs::create_dir_all(run.join("checkpoints/1-4")).expect("writable");
+        assert!(is_settled(&run));
     }
 
     #[test]

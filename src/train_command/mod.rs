@@ -6,6 +6,7 @@ mod parent;
 mod plan;
 mod run_table;
 mod show;
+mod splits;
 mod summary;
 
 use std::path::Path;
@@ -21,13 +22,14 @@ use fastgarden_train::trainer::{EVENTS_MAX, Run, RunEnd, RunResult, TrainError, 
 use crate::cli::TrainArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
+use crate::memory_estimate;
 use crate::progress::{Progress, ProgressKind};
 use crate::rules::refuse_beyond;
 use crate::run_spec::RunSpec;
 use crate::series::Series;
 use crate::submission::Environment;
 pub use parent::Parents;
-pub use plan::{Prepared, evaluation};
+pub use plan::{Prepared, batch_spec, evaluation, objective};
 pub use show::cache_sentence;
 pub use summary::peak_memory_bytes;
 
@@ -39,9 +41,10 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let interrupts = Interrupts::listen()?;
     let prepared = Prepared::new(&spec, device)?;
     refuse_beyond(&spec.rules, &spec.recipe, &prepared.parents.origin())?;
+    let memory = memory_estimate::before_a_run(&spec, device)?;
     let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
     let mut progress = Progress::new(ProgressKind::Auto);
-    for line in prepared.headlines(&spec, &series) {
+    for line in prepared.headlines(&spec, &series).into_iter().chain(memory) {
         progress.note(&line);
     }
     summary::refuse_vanished(&series)?;
@@ -51,8 +54,10 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     for (position, &seed) in spec.seeds.iter().enumerate() {
         let folder = series.run_folder(seed);
         begin(&prepared, &environment, seed, &folder).map_err(|error| unwritable(&folder, error))?;
-        // The report knows of every run from its start.
-        summary::write(&spec, &series, &prepared, &results, None)?;
+        // The report knows of every run from its start. One that it knows already may yet be refused, for other data say.
+        if !summary::is_told(&series, seed)? {
+            summary::write(&spec, &series, &prepared, &results, None)?;
+        }
         let run = prepared.run(&spec, seed, folder);
         match run_one(&prepared, run, &interrupts, &mut progress, (position + 1, spec.seeds.len())) {
             Ok(RunEnd::Finished(result)) => results.push((seed, result)),
@@ -64,12 +69,16 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
             }
             Err(error) => {
                 progress.finish();
-                // The run's own error comes first, should the report not be writable either.
-                let written = summary::write(&spec, &series, &prepared, &results, Some((seed, &error.to_string())));
-                if let Err(second) = written {
+                let why = error.to_string();
+                let failure = resumable(error, &spec);
+                // A run that was refused has not been tried. The run's own error comes first, should the report not be
+                // writable either.
+                if !matches!(failure, Failure::Usage(_))
+                    && let Err(second) = summary::write(&spec, &series, &prepared, &results, Some((seed, &why)))
+                {
                     tracing::error!(?second, "the report could not be written either");
                 }
-                return Err(of_train(error));
+                return Err(failure);
             }
         }
     }
@@ -80,7 +89,8 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
 /// Makes a run's folder: from here on it counts as started. Beside it go its parents' ledgers and where it is trained.
 fn begin(prepared: &Prepared, environment: &Environment, seed: u64, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    if let Some(parent) = prepared.parents.of(seed) {
+    let parent = prepared.parents.of(seed).filter(|_| !lineage::is_settled(folder));
+    if let Some(parent) = parent {
         lineage::keep(&parent.ancestors, folder)?;
     }
     environment.note(folder)
@@ -105,6 +115,20 @@ fn run_one(
     show::until_the_end(&told, &pipeline.observer(), progress, run_of_runs, epochs);
     // The events end when the trainer has let go of its sender: the answer is there, or never comes.
     answer.recv().unwrap_or(Err(TrainError::Pipeline(PipelineError::Stopped)))
+}
+
+/// A failed run with the command that goes on with it, where doing the same again can help.
+fn resumable(error: TrainError, spec: &RunSpec) -> Failure {
+    let is_outer = matches!(
+        error,
+        TrainError::Pipeline(_) | TrainError::Checkpoint(_) | TrainError::Ledger(_) | TrainError::File { .. }
+    );
+    match of_train(error) {
+        Failure::Run(complaint) if is_outer => {
+            Failure::Run(complaint.way_out(format!("when that is mended: {}", spec.resume_command())))
+        }
+        failure => failure,
+    }
 }
 
 /// The exit code that a failed run means.

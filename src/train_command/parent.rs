@@ -124,7 +124,8 @@ impl Parent {
         })?;
         match opening.parent {
             Some(grandparent) if grandparent.foreign => {
-                parent.mark_foreign(format!("{} itself started from weights trained elsewhere", weights.path.display()));
+                parent
+                    .mark_foreign(format!("{} itself started from weights trained elsewhere", weights.path.display()));
             }
             Some(_) if parent.ancestors.len() < 2 => {
                 parent.mark_foreign(format!("the ledger of what {} started from is gone", weights.path.display()));

@@ -1,6 +1,7 @@
 //! From a checked description to everything a run needs: opened data, transforms, limits, the ledger's first line.
 //! Not here: running it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,19 +12,24 @@ use fastgarden_data::fingerprint::decoder_fingerprint;
 use fastgarden_data::index::Index;
 use fastgarden_data::limits::CHUNK_ROWS_MAX;
 use fastgarden_data::pipeline::PipelineOptions;
-use fastgarden_data::plan::hex;
+use fastgarden_data::plan::{Plan, hex};
+use fastgarden_data::sampler::BoundSampler;
+use fastgarden_data::slab::Layout;
+use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
 use fastgarden_train::batch_augment::BatchSpec;
-use fastgarden_train::loss::{CrossEntropy, Objective};
+use fastgarden_train::loss::{CrossEntropy, Objective, Together};
 use fastgarden_train::precision::Precision;
 use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
 use super::parent::Parents;
-use crate::data_set::{self, Identified};
+use super::splits::{Splits, refuse_empty_epochs};
+use crate::data_set;
+use crate::examples;
 use crate::exit::Failure;
-use crate::recipe::{self, OptimizerState, Recipe, StagePrecision};
-use crate::rules::{Rules, grouped};
+use crate::recipe::{self, JudgedOn, Metric, OptimizerState, Recipe, StagePrecision};
+use crate::rules::grouped;
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
 use crate::transforms;
@@ -37,8 +43,11 @@ pub struct Prepared {
     train: Vec<Arc<Index>>,
     /// One a recipe stage: what it asks for, on this device.
     precisions: Vec<Precision>,
-    /// What accuracy is measured on.
+    /// One a recipe stage: what draws its epochs in runs after so many of a parent's.
+    samplers: Vec<(u32, Vec<BoundSampler>)>,
+    /// What accuracy is measured on, and which records of it.
     validation: Arc<Index>,
+    judged: BoundSampler,
     features: FeatureNames,
     description: String,
     /// What was shown of the ids, where there are several source sizes.
@@ -73,14 +82,30 @@ impl Prepared {
                 description = found.description;
             }
         }
-        let found = data_set::find(&patterns, Some(recipe.evaluation.source_px), spec.class_names.as_deref())?;
-        let validation = data_set::open(&found, Split::Validation)?;
+        let px = recipe.evaluation.source_px;
+        let already = opened.iter().find(|(of, _)| *of == px && recipe.evaluation.on != JudgedOn::Validation);
+        let validation = match already {
+            // Held-out records are of the training split.
+            Some((_, index)) => Arc::clone(index),
+            None => {
+                let found = data_set::find(&patterns, Some(px), spec.class_names.as_deref())?;
+                data_set::open(&found, examples::split_of(recipe.evaluation.on))?
+            }
+        };
         let mut parents = Parents::find(spec.from.as_deref(), &spec.seeds, &recipe.net)?;
         let of_parents = splits_of_parents(&mut parents, &opened, &patterns)?;
-        let same_ids = refuse_mixed_splits(&opened, &of_parents, &validation, &features)?;
+        let splits = Splits::read(&recipe, &opened, &of_parents, &validation, &features)?;
+        let same_ids = splits.same_ids();
+        let judged = splits.judged(&recipe, &validation)?;
+        let starts = spec.seeds.iter().map(|&seed| parents.of(seed).map_or(0, |parent| parent.ledger.epochs));
+        let starts: BTreeSet<u32> = starts.collect();
+        let samplers = starts.into_iter().map(|before| Ok((before, splits.samplers(&recipe, &opened, before)?)));
+        let samplers = samplers.collect::<Result<Vec<_>, Failure>>()?;
         let indexes: Vec<&Index> = opened.iter().map(|(_, index)| &**index).chain([&*validation]).collect();
         let bad_records_max = data_set::bad_records_max(recipe.data.bad_records, &indexes)?;
-        refuse_empty_epochs(&recipe, &opened, &spec.rules)?;
+        for (before, samplers) in &samplers {
+            refuse_empty_epochs(&recipe, samplers, *before, &spec.rules)?;
+        }
         let of_stage = |px| opened.iter().find(|(of, _)| *of == px).map(|(_, index)| Arc::clone(index));
         let train = recipe.stages.iter().filter_map(|stage| of_stage(stage.source_px)).collect();
         let on_garden = spec.data == DataSource::Garden;
@@ -88,7 +113,9 @@ impl Prepared {
         Ok(Self {
             train,
             precisions,
+            samplers,
             validation,
+            judged,
             features,
             description,
             same_ids,
@@ -105,7 +132,11 @@ impl Prepared {
     /// What is about to happen, in a few lines.
     pub fn headlines(&self, spec: &RunSpec, series: &Series) -> Vec<String> {
         let records = |index: &Index| grouped(u64::from(index.len()));
-        let (train, validation) = (records(&self.train[0]), records(&self.validation));
+        let train = records(&self.train[0]);
+        let judged = match self.recipe.evaluation.on {
+            JudgedOn::Validation => format!("{} val", records(&self.validation)),
+            JudgedOn::Holdout(_) => format!("{} of them held out to judge", grouped(self.judged.tickets(0))),
+        };
         let device = match self.device {
             Device::Cuda(number) => format!("GPU {number}"),
             _ => format!("CPU, {} threads", self.cpu_threads()),
@@ -113,7 +144,7 @@ impl Prepared {
         let (word, folder) = (if series.is_resumed() { "resuming" } else { "in" }, series.folder().display());
         let mut lines = vec![
             format!("recipe  {}: {}", spec.recipe.name, spec.recipe.summary),
-            format!("data    {train} train, {validation} val: {}", self.description),
+            format!("data    {train} train, {judged}: {}", self.description),
             format!("run     {} on {device}; {word} {folder}", runs(spec.seeds.len())),
         ];
         if !self.is_gpu() && self.recipe.stages.iter().any(|stage| stage.precision == StagePrecision::Fp16OnGpu) {
@@ -132,18 +163,18 @@ impl Prepared {
 
     /// Validation records, and whether the recipe scores them all.
     pub fn validation_records(&self) -> (u64, bool) {
-        let all = u64::from(self.validation.len());
+        let all = self.judged.tickets(0);
         let limit = self.recipe.evaluation.limit;
         if limit == 0 || limit >= all { (all, true) } else { (limit, false) }
     }
 
     /// How to build a run's pipeline.
     pub fn pipeline_options(&self) -> PipelineOptions {
-        let stages = self.recipe.stages.iter().map(|stage| (transforms::stage_view(stage), stage.batch_size));
-        let evaluation = (transforms::evaluation_view(&self.recipe.evaluation), self.evaluation_rows());
+        let stages = self.recipe.stages.iter().map(|stage| (transforms::stage_views(stage), stage.batch_size));
+        let evaluation = (vec![transforms::evaluation_view(&self.recipe.evaluation)], self.evaluation_rows());
         let geometries: Vec<_> = stages.chain([evaluation]).collect();
-        let bytes = |(view, rows): &(fastgarden_data::ticket::Transform, usize)| {
-            fastgarden_data::slab::Layout::new(*rows, vec![view.size]).bytes()
+        let bytes = |(views, rows): &(Vec<Transform>, usize)| {
+            Layout::new(*rows, views.iter().map(|view| view.size).collect()).bytes()
         };
         let slab_bytes = geometries.iter().map(bytes).max().unwrap_or(0);
         let rows_max = geometries.iter().map(|(_, rows)| *rows).max().unwrap_or(CHUNK_ROWS_MAX);
@@ -172,13 +203,18 @@ impl Prepared {
         let recipe = &self.recipe;
         let cap = spec.rules.examples_per_epoch;
         let split = |index: &Arc<Index>| self.split(index);
+        let parent = self.parents.of(seed);
+        let before = parent.map_or(0, |parent| parent.ledger.epochs);
+        let samplers = self.samplers.iter().find(|(of, _)| *of == before).map_or(&[][..], |(_, samplers)| samplers);
+        let parts = self.train.iter().zip(samplers).zip(&self.precisions);
         let stages: Vec<StageSpec> = recipe
             .stages
             .iter()
-            .zip(self.train.iter().zip(&self.precisions))
-            .map(|(stage, (index, &precision))| stage_spec(stage, split(index), precision, recipe))
+            .zip(parts)
+            .map(|(stage, ((index, sampler), &precision))| {
+                stage_spec(stage, split(index), sampler.clone(), precision, recipe)
+            })
             .collect();
-        let parent = self.parents.of(seed);
         let opening = self.opening(spec, seed, &stages, cap);
         TrainSpec {
             net: recipe.net.clone(),
@@ -191,10 +227,11 @@ impl Prepared {
             clip_norm: recipe.optimizer.clip_norm,
             objective: objective(recipe),
             stages,
-            evaluation: Some(evaluation(recipe, split(&self.validation), self.evaluation_rows())),
+            evaluation: Some(evaluation(recipe, split(&self.validation), self.judged.clone(), self.evaluation_rows())),
             seed,
             cap,
             max_steps: spec.max_steps,
+            device_bytes_max: spec.device_memory_limit,
             seconds_max: spec.rules.max_seconds,
             cpu_threads: self.cpu_threads(),
             checkpoint: CheckpointSpec {
@@ -245,41 +282,16 @@ impl Prepared {
             validation_fingerprint: hex(&self.validation.fingerprint()),
             decoder_fingerprint: decoder_fingerprint(self.recipe.data.resample),
             seed,
-            plan_hash: stages[0].plan(seed, epochs_before + 1, cap).hash(),
+            plan_hash: Plan::new(&stages[0].sampler, seed, epochs_before + 1, cap).hash(),
             parent,
-            validation_records: u64::from(self.validation.len()),
+            validation_records: self.judged.tickets(0),
+            judged_on: self.recipe.evaluation.on.to_string(),
         }
     }
 }
 
 fn runs(count: usize) -> String {
     if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
-}
-
-/// I-disjoint and R3: no validation record in any training split, and the same pictures in each of them. Says so where there
-/// are several sizes.
-fn refuse_mixed_splits(
-    opened: &[(u32, Arc<Index>)],
-    of_parents: &[(u32, Arc<Index>)],
-    validation: &Arc<Index>,
-    features: &FeatureNames,
-) -> Result<Option<String>, Failure> {
-    let validation = Identified::read(Arc::clone(validation), features)?;
-    let mut distinct: Vec<(u32, Identified)> = Vec::new();
-    for (px, index) in opened.iter().chain(of_parents) {
-        // One folder of shards serves every size that it is asked for.
-        if distinct.iter().any(|(_, seen)| seen.index.fingerprint() == index.fingerprint()) {
-            continue;
-        }
-        let train = Identified::read(Arc::clone(index), features)?;
-        data_set::refuse_overlap(&train, &validation)?;
-        if let Some((first_px, first)) = distinct.first() {
-            data_set::refuse_other_pictures((*first_px, first), (*px, &train))?;
-        }
-        distinct.push((*px, train));
-    }
-    let sizes: Vec<String> = distinct.iter().map(|(px, _)| format!("{px} px")).collect();
-    Ok((sizes.len() > 1).then(|| format!("ids     the same pictures train at {}", sizes.join(" and "))))
 }
 
 /// What the parents were trained on besides, where --data has it in another size. A parent whose data is not all there is
@@ -307,22 +319,6 @@ fn splits_of_parents(
     Ok(besides)
 }
 
-/// A stage whose epochs have no whole batch would train nothing at all.
-fn refuse_empty_epochs(recipe: &Recipe, opened: &[(u32, Arc<Index>)], rules: &Rules) -> Result<(), Failure> {
-    for (number, stage) in recipe.stages.iter().enumerate() {
-        let records =
-            opened.iter().find(|(px, _)| *px == stage.source_px).map_or(0, |(_, index)| u64::from(index.len()));
-        let tickets = records.min(rules.examples_per_epoch.unwrap_or(u64::MAX));
-        if stage.drop_last && tickets < stage.batch_size as u64 {
-            let size = stage.batch_size;
-            let sentence = format!("stage.{number} has {tickets} examples an epoch: not one whole batch of {size}");
-            let way_out = format!("--set stage.{number}.batch_size={}, or drop_last=false", tickets.max(1));
-            return Err(Failure::usage(sentence, way_out));
-        }
-    }
-    Ok(())
-}
-
 /// What a stage computes in on this device.
 fn precision_on(device: Device, precision: StagePrecision, stage: usize) -> Result<Precision, Failure> {
     let is_gpu = matches!(device, Device::Cuda(_));
@@ -339,20 +335,21 @@ fn precision_on(device: Device, precision: StagePrecision, stage: usize) -> Resu
     }
 }
 
-fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, recipe: &Recipe) -> StageSpec {
+fn stage_spec(
+    stage: &recipe::Stage,
+    train: SplitSpec,
+    sampler: BoundSampler,
+    precision: Precision,
+    recipe: &Recipe,
+) -> StageSpec {
     StageSpec {
         epochs: stage.epochs,
         train,
         batch_rows: stage.batch_size,
         drop_last: stage.drop_last,
-        sampler: transforms::sampler(stage.sampler),
-        views: vec![transforms::stage_view(stage)],
-        batch: BatchSpec {
-            augment: stage.batch_augment,
-            normalize: recipe.data.normalize,
-            erase: stage.erase,
-            mix: stage.mix,
-        },
+        sampler,
+        views: transforms::stage_views(stage),
+        batch: batch_spec(stage, recipe),
         lr: stage.lr.unwrap_or(recipe.optimizer.lr),
         schedule: stage.schedule,
         precision,
@@ -360,11 +357,12 @@ fn stage_spec(stage: &recipe::Stage, train: SplitSpec, precision: Precision, rec
     }
 }
 
-/// The evaluation of a recipe over a split.
-pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> EvaluationSpec {
+/// The evaluation of a recipe over the records that a sampler draws of a split.
+pub fn evaluation(recipe: &Recipe, split: SplitSpec, sampler: BoundSampler, batch_rows: usize) -> EvaluationSpec {
     let limit = recipe.evaluation.limit;
     EvaluationSpec {
         split,
+        sampler,
         view: transforms::evaluation_view(&recipe.evaluation),
         normalize: recipe.data.normalize,
         batch_rows,
@@ -373,6 +371,16 @@ pub fn evaluation(recipe: &Recipe, split: SplitSpec, batch_rows: usize) -> Evalu
     }
 }
 
-fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
-    Arc::new(CrossEntropy { label_smoothing: recipe.label_smoothing })
+/// What is done to the batches of a stage on the device.
+pub fn batch_spec(stage: &recipe::Stage, recipe: &Recipe) -> BatchSpec {
+    BatchSpec { augment: stage.batch_augment, normalize: recipe.data.normalize, erase: stage.erase, mix: stage.mix }
+}
+
+/// What a recipe minimises.
+pub fn objective(recipe: &Recipe) -> Arc<dyn Objective> {
+    let cross_entropy = CrossEntropy { label_smoothing: recipe.loss.label_smoothing };
+    match recipe.loss.metric {
+        Some(Metric { loss, weight }) => Arc::new(Together { cross_entropy, metric: loss, weight }),
+        None => Arc::new(cross_entropy),
+    }
 }

@@ -30,6 +30,15 @@ pub fn write(
     Ok(report)
 }
 
+/// Whether the report tells of a run already.
+pub fn is_told(series: &Series, seed: u64) -> Result<bool, Failure> {
+    let seeds = |report: &Report| {
+        let unfinished = report.unfinished.iter().map(|run| run.seed);
+        report.runs.iter().map(|run| run.seed).chain(unfinished).any(|told| told == seed)
+    };
+    Ok(reported_before(series)?.as_ref().is_some_and(seeds))
+}
+
 /// A run that was started stays a part of its series: one whose folder is gone can be neither left out nor made again.
 pub fn refuse_vanished(series: &Series) -> Result<(), Failure> {
     let Some(before) = reported_before(series)? else { return Ok(()) };
@@ -96,7 +105,7 @@ fn report(
         validation_records: records,
         validation_quarantined: runs.iter().map(|run| run.validation_quarantined).max().unwrap_or(0),
         on_garden: prepared.on_garden,
-        device_bytes_max: None,
+        device_bytes_max: runs.iter().filter_map(|run| run.peak_device_bytes).max(),
         seconds_max: runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
         origin: prepared.parents.origin(),
     };
@@ -106,6 +115,7 @@ fn report(
     report.not_a_submission = reasons_against(&spec.rules, &spec.recipe, &outcome);
     report.cache = prepared.cache.as_ref().map(|cache| cache.observe());
     report.peak_memory_bytes = peak_memory_bytes();
+    report.peak_device_bytes = outcome.device_bytes_max;
     Ok(report)
 }
 
@@ -122,7 +132,9 @@ fn reported_before(series: &Series) -> Result<Option<Report>, Failure> {
 
 fn unreadable(path: &Path, error: anyhow::Error) -> Failure {
     let cause = error.context(format!("cannot read what {} says of this series' runs", path.display()));
-    Failure::Usage(Complaint::new(cause).way_out("put the report back as it was, or start a new series without --resume"))
+    Failure::Usage(
+        Complaint::new(cause).way_out("put the report back as it was, or start a new series without --resume"),
+    )
 }
 
 /// Every run that was started and is not among `runs`.
@@ -135,7 +147,8 @@ fn unfinished(
     let mut started = started_runs(series.folder()).map_err(|error| unreadable(series.folder(), error.into()))?;
     started.retain(|seed, _| !runs.iter().any(|run| run.seed == *seed));
     let tell = |(seed, folder): (u64, std::path::PathBuf)| {
-        let attempts: Vec<_> = trainer::attempts_in(&folder.join(ATTEMPTS_FILE)).into_iter().map(attempt_report).collect();
+        let attempts: Vec<_> =
+            trainer::attempts_in(&folder.join(ATTEMPTS_FILE)).into_iter().map(attempt_report).collect();
         let then = before.and_then(|report| report.unfinished.iter().find(|run| run.seed == seed));
         let why = match failed {
             Some((of, why)) if of == seed => Some(why.to_owned()),
@@ -158,6 +171,7 @@ fn run_report(seed: u64, result: &RunResult, is_full_validation: bool) -> RunRep
         steps: result.steps,
         cut_short: result.cut_short,
         seconds: result.seconds,
+        peak_device_bytes: result.peak_device_bytes,
         batch_hash: result.batch_hash.clone(),
         ledger_head: result.ledger_head.clone(),
         weights_sha256: result.weights_sha256.clone(),

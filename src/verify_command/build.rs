@@ -43,7 +43,8 @@ fn repository(source: &Source) -> Result<&str, Failure> {
 fn ask(submission: &Submission, repository: &str, source: &Source) -> Result<(), Failure> {
     let whose = submission.author.as_deref().unwrap_or("somebody who gives no name");
     let (whose, repository) = (harmless(whose), harmless(repository));
-    let patch = submission.patch.as_ref().map_or(String::new(), |patch| format!(" and a patch of {} bytes", patch.len()));
+    let patch =
+        submission.patch.as_ref().map_or(String::new(), |patch| format!(" and a patch of {} bytes", patch.len()));
     let commit = source.commit.get(..12).unwrap_or_default();
     let warning = format!(
         "This builds and runs the code of {whose}: {repository} at {commit}{patch}.\nIt can do whatever you can do here. \
@@ -51,7 +52,10 @@ fn ask(submission: &Submission, repository: &str, source: &Source) -> Result<(),
     );
     eprintln!("{warning}");
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage("--build runs a submission's code, and there is no terminal to ask at", "add --yes"));
+        return Err(Failure::usage(
+            "--build runs a submission's code, and there is no terminal to ask at",
+            "add --yes",
+        ));
     }
     eprint!("Type yes to go on: ");
     io::stderr().flush()?;
@@ -100,7 +104,8 @@ fn compile(checkout: &Path, target: &Path) -> Result<PathBuf, Failure> {
 
 /// Runs a tool with its output on standard error.
 fn finish(command: &mut Command, name: &str) -> Result<(), Failure> {
-    let told = |what: String| Failure::Run(Complaint::new(anyhow::anyhow!("the submission could not be built: {what}")));
+    let told =
+        |what: String| Failure::Run(Complaint::new(anyhow::anyhow!("the submission could not be built: {what}")));
     command.stdin(Stdio::null()).stdout(io::stderr());
     let status = command.status().map_err(|error| told(format!("{name} can't be run: {error}")))?;
     match status.success() {

@@ -98,7 +98,12 @@ impl Known<'_> {
         Ok(told)
     }
 
-    fn remake(&self, evidence: &Evidence<'_>, data: &DataColumns, finding: &Finding) -> Result<referee::Remade, Failure> {
+    fn remake(
+        &self,
+        evidence: &Evidence<'_>,
+        data: &DataColumns,
+        finding: &Finding,
+    ) -> Result<referee::Remade, Failure> {
         let mut progress = Progress::new(ProgressKind::Auto);
         let (begun, epochs) = (std::time::Instant::now(), self.recipe.epochs());
         let (mut current, mut before, mut done_before) = (0, 0, 0);

@@ -9,8 +9,8 @@ use fastgarden_proto::ledger::line::Line;
 use serde_json::{Value, json};
 
 use super::build;
-use crate::child::{Patience, Seeds, Training, this_program};
-use crate::cli::{Format, VerifyArgs};
+use crate::child::{Patience, Seeds, Training, this_program, with_this_command};
+use crate::cli::VerifyArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::rules::{Rules, grouped};
@@ -45,15 +45,17 @@ pub(super) fn rerun(args: &VerifyArgs, submission: &Submission) -> Result<Rerun,
     let patience = Patience::begin()?;
     let again = Again { args, submission, place: &place, program: &program, patience: &patience };
     for run in runs {
-        let series = again.train(run)?;
+        let trained = again.train(run);
+        // A temporary folder is gone with this process.
+        let series = if args.out.is_some() { trained.map_err(with_this_command) } else { trained }?;
         let lines = ledger::read(&series.join(run_name(run.seed)).join(LEDGER_FILE)).or_run()?;
         let submitted = lines_of(&run.ledger)?;
         comparisons.extend(compare(run.seed, &submitted, &lines));
     }
     let records = last_epoch(submission).map_or(0, |epoch| epoch.evaluated + epoch.evaluation_quarantined);
     let submitted: Vec<f64> = submission.report.runs.iter().filter_map(|run| run.accuracy).collect();
-    let of_again: Vec<f64> = comparisons.iter().map(|comparison| comparison.accuracy).collect();
-    Ok(Rerun { comparisons, test: AccuracyTest::of(&submitted, &of_again, records) })
+    let pairs: Vec<_> = comparisons.iter().map(|run| (run.submitted_accuracy, run.accuracy)).collect();
+    Ok(Rerun { comparisons, test: AccuracyTest::of(&submitted, &pairs, records) })
 }
 
 /// What all trainings have in common.
@@ -108,7 +110,6 @@ impl Again<'_> {
             seeds: Seeds::One(seed),
             from,
             max_steps,
-            is_shown: self.args.format == Format::Text,
         };
         match training.run(self.patience)? {
             0 => {}
@@ -167,7 +168,9 @@ impl Rerun {
                 (Some(difference), _) => difference.clone(),
                 (None, true) => format!("the hashes of all {batches} batches agree"),
                 (None, false) => {
-                    format!("the tickets of all {batches} batches agree; another decoder made them, so hashes were not compared")
+                    format!(
+                        "the tickets of all {batches} batches agree; another decoder made them, so hashes were not compared"
+                    )
                 }
             };
             let weights = match has_equal_weights {
@@ -178,11 +181,11 @@ impl Rerun {
             text += &format!("again   seed {seed}: {now:.2} %, submitted {then:.2} %; {chain}; {weights}\n");
         }
         if let Some(test) = self.test {
-            let (then, now, allowed) = (100.0 * test.submitted_mean, 100.0 * test.mean, 100.0 * test.allowed);
-            let verdict = if test.passes { "as it may" } else { "more than it may" };
+            let (difference, allowed) = (100.0 * test.difference, 100.0 * test.allowed);
+            let verdict = if test.passes { "within" } else { "beyond" };
             text += &format!(
-                "test    means {then:.2} % and {now:.2} % differ by {:.2}, {verdict}: t-test, two-sided, 1 %: at most {allowed:.2}\n",
-                (then - now).abs()
+                "test    seed by seed the accuracy differs by {difference:+.2} on the mean, {verdict} the ±{allowed:.2} of a \
+                 two-sided t-test at 1 %\n"
             );
         }
         text
@@ -199,7 +202,7 @@ impl Rerun {
         });
         let test = self.test.map(|test| {
             json!({
-                "test": "two-sided t-test at 1 %", "submitted_mean": test.submitted_mean, "mean": test.mean,
+                "test": "two-sided t-test at 1 %, seed by seed", "difference": test.difference,
                 "allowed": test.allowed, "passes": test.passes,
             })
         });

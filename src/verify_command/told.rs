@@ -66,9 +66,8 @@ fn json_of(told: &Told) -> Value {
         Standing::Whole => "whole",
         Standing::ConsistentSoFar => "consistent_so_far",
     };
-    let remade = |remade: &Remade| {
-        json!({ "batches": remade.batches, "images": remade.images, "seconds": remade.seconds })
-    };
+    let remade =
+        |remade: &Remade| json!({ "batches": remade.batches, "images": remade.images, "seconds": remade.seconds });
     let judged = |judged: &Judged| json!({ "accuracy": judged.accuracy, "weights_sha256": judged.weights_sha256 });
     json!({
         "name": finding.name,
@@ -114,10 +113,14 @@ fn text_of(told: &Told) -> String {
         let (batches, images) = (grouped(remade.batches), grouped(remade.images));
         let rate = remade.images as f64 / remade.seconds.max(1e-9);
         let equal = if remade.faults.is_empty() { "equal" } else { "made" };
-        line("pixels", &format!("{batches} batches {equal}: {images} images in {:.1} s, {rate:.0} a second", remade.seconds));
+        line(
+            "pixels",
+            &format!("{batches} batches {equal}: {images} images in {:.1} s, {rate:.0} a second", remade.seconds),
+        );
     }
     if let Some(judged) = &told.judged {
-        let accuracy = judged.accuracy.map_or("no accuracy".to_owned(), |accuracy| format!("{:.2} %", 100.0 * accuracy));
+        let accuracy =
+            judged.accuracy.map_or("no accuracy".to_owned(), |accuracy| format!("{:.2} %", 100.0 * accuracy));
         line("weights", &format!("{accuracy}, {}", &judged.weights_sha256[..12]));
     }
     for note in told.notes() {

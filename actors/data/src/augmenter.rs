@@ -19,12 +19,13 @@ impl StageWork for Augmenter {
     fn run(&mut self, chunk: &mut Chunk) -> Result<u64, PipelineError> {
         let mut bytes = 0;
         for row in 0..chunk.rows.len() {
-            chunk.at = row;
+            chunk.work_on(row, 0);
             if chunk.rows[row].state != RowState::Decoded {
                 continue;
             }
             let phase = std::sync::Arc::clone(&chunk.phase);
             for (view, transform) in phase.spec.views.iter().enumerate() {
+                chunk.work_on(row, chunk.rows[row].records.place_of(view));
                 let pixels = chunk.slab_rows.view_mut(row, view);
                 if let Some(jitter) = transform.jitter(phase.key(chunk.rows[row].seq, view)) {
                     jitter.apply(pixels);

@@ -6,21 +6,22 @@ use std::sync::Arc;
 use actix::Addr;
 
 use crate::conductor::{Conductor, Report};
+use crate::limits::VIEWS_MAX;
 use crate::outcome::{Quarantined, Use};
 use crate::phase::Phase;
 use crate::slab::Slab;
 use crate::tell::tell;
-use crate::ticket::ViewKey;
+use crate::ticket::{Ticket, ViewKey};
 
 /// What one row of the plan came to, in plan order, quarantined ones included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowDigest {
     /// The ticket.
     pub seq: u64,
-    /// Its label; −1 where the split has none; `i64::MIN` for a quarantined row.
+    /// Its (first record's) label; −1 where the split has none; `i64::MIN` for a quarantined row.
     pub label: i64,
     /// XXH3-64 of each view (0 where the phase hashes nothing).
-    pub hashes: [u64; crate::limits::VIEWS_MAX],
+    pub hashes: [u64; VIEWS_MAX],
 }
 
 impl RowDigest {
@@ -33,6 +34,8 @@ pub struct Batch {
     pub(crate) phase: Arc<Phase>,
     pub(crate) number: u64,
     pub(crate) labels: Vec<i64>,
+    /// Labels of the second and third records, where tickets have them.
+    pub(crate) labels_besides: [Vec<i64>; VIEWS_MAX - 1],
     pub(crate) digests: Vec<RowDigest>,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) slab: Option<Slab>,
@@ -56,9 +59,28 @@ impl Batch {
         self.labels.is_empty()
     }
 
-    /// Labels of the usable rows (−1 where the split has none).
+    /// Labels of the usable rows (−1 where the split has none). Of tickets of several records, the first one's.
     pub fn labels(&self) -> &[i64] {
         &self.labels
+    }
+
+    /// Labels of what a view of the usable rows shows. Two records of a pair are of the same class where these are equal.
+    pub fn view_labels(&self, view: usize) -> &[i64] {
+        match self.phase.spec.plan.records_per_ticket() {
+            1 => &self.labels,
+            _ => view.checked_sub(1).map_or(&self.labels, |besides| &self.labels_besides[besides]),
+        }
+    }
+
+    /// Records of each ticket, 1 to 3: where there are several, every view has labels of its own.
+    pub fn records_per_ticket(&self) -> usize {
+        self.phase.spec.plan.records_per_ticket()
+    }
+
+    /// The tickets of the usable rows, in their order.
+    pub fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        let usable = self.digests.iter().filter(|row| row.label != RowDigest::QUARANTINED);
+        usable.map(|row| self.phase.spec.plan.ticket(row.seq))
     }
 
     /// Every ticket of the batch in plan order, for hashes and ledgers.

@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::chunk::{Chunk, ChunkRow, RowState};
 use crate::decoder::Decoder;
 use crate::failure::PipelineError;
-use crate::limits::{CHUNK_ROWS_MAX, VIEWS_MAX};
+use crate::limits::CHUNK_ROWS_MAX;
 use crate::machine;
 use crate::phase::{Phase, PhaseSpec};
 use crate::reader::Reader;
@@ -72,7 +72,7 @@ fn work(phase: &Arc<Phase>, next: &AtomicU64, images: &AtomicU64, until: Instant
         }));
         if let Ok(ran) = ran {
             ran?;
-            let usable = chunk.rows.iter().filter(|row| !matches!(row.state, RowState::Bad(_))).count();
+            let usable = chunk.rows.iter().filter(|row| !matches!(row.state, RowState::Bad { .. })).count();
             images.fetch_add(usable as u64, Relaxed);
         }
         encoded = chunk.encoded;
@@ -86,11 +86,8 @@ fn chunk(phase: &Arc<Phase>, number: u64, slab_rows: Rows, mut encoded: Vec<u8>)
     let plan = &phase.spec.plan;
     encoded.clear();
     let rows = (0..CHUNK_ROWS_MAX as u64)
-        .map(|row| {
-            let ticket = plan.ticket((number * CHUNK_ROWS_MAX as u64 + row) % plan.tickets());
-            let (seq, record, state) = (ticket.seq, ticket.record, RowState::Issued);
-            ChunkRow { seq, record, state, image: 0..0, label: -1, hashes: [0; VIEWS_MAX], panics: 0 }
-        })
+        .map(|row| ChunkRow::new(plan.ticket((number * CHUNK_ROWS_MAX as u64 + row) % plan.tickets())))
         .collect();
-    Chunk { phase: Arc::clone(phase), batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0, picture_ns: 0 }
+    let phase = Arc::clone(phase);
+    Chunk { phase, batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0, at_record: 0, picture_ns: 0 }
 }

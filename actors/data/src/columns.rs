@@ -79,6 +79,13 @@ impl Columns {
         Ok(all)
     }
 
+    /// Of records that are known already.
+    pub fn of<'a>(records: impl IntoIterator<Item = (Option<i64>, Option<&'a [u8]>)>) -> Self {
+        let mut columns = Self::default();
+        records.into_iter().for_each(|(label, id)| columns.push(label, id));
+        columns
+    }
+
     fn push(&mut self, label: Option<i64>, id: Option<&[u8]>) {
         self.labels.push(label);
         self.ids.push(id);

@@ -49,15 +49,19 @@ impl StageWork for Decoder {
         }
         let mut bytes = 0;
         for row in 0..chunk.rows.len() {
-            chunk.at = row;
             if chunk.rows[row].state != RowState::Read {
                 continue;
             }
-            bytes += chunk.rows[row].image.len() as u64;
             match self.decode_row(chunk, row) {
-                Ok(()) if phase.augments() => chunk.rows[row].state = RowState::Decoded,
-                Ok(()) => seal(chunk, row),
-                Err(bad) => chunk.quarantine(row, bad),
+                Ok(decoded) => {
+                    bytes += decoded;
+                    if phase.augments() {
+                        chunk.rows[row].state = RowState::Decoded;
+                    } else {
+                        seal(chunk, row);
+                    }
+                }
+                Err(bad) => chunk.quarantine(row, chunk.at_record, bad),
             }
         }
         Ok(bytes)
@@ -65,14 +69,26 @@ impl StageWork for Decoder {
 }
 
 impl Decoder {
-    fn decode_row(&mut self, chunk: &mut Chunk, row: usize) -> Result<(), BadBytes> {
+    /// Makes all views of a row; each of its records is decoded once, for all views that show it. Gives the encoded bytes.
+    fn decode_row(&mut self, chunk: &mut Chunk, row: usize) -> Result<u64, BadBytes> {
+        let mut bytes = 0;
+        for (place, record) in chunk.rows[row].records.distinct() {
+            chunk.work_on(row, place);
+            bytes += chunk.rows[row].images[place].len() as u64;
+            self.decode(chunk, row, place, record)?;
+        }
+        Ok(bytes)
+    }
+
+    fn decode(&mut self, chunk: &mut Chunk, row: usize, place: usize, record: u32) -> Result<(), BadBytes> {
         let phase = &Arc::clone(&chunk.phase);
-        let (record, label, seq) = (chunk.rows[row].record, chunk.rows[row].label, chunk.rows[row].seq);
+        let (records, label, seq) = (chunk.rows[row].records, chunk.rows[row].labels[place], chunk.rows[row].seq);
         let places = |size: Size| {
-            let views = phase.spec.views.iter().enumerate();
-            views.map(move |(view, transform)| transform.place(phase.key(seq, view), size))
+            let views = phase.spec.views.iter().enumerate().filter(move |(view, _)| records.of_view(*view) == record);
+            views.map(move |(view, transform)| (view, transform.place(phase.key(seq, view), size)))
         };
-        let crops = |size: Size| places(size).map(|place| place.source).reduce(CropBox::union).unwrap_or(size.whole());
+        let crops =
+            |size: Size| places(size).map(|(_, place)| place.source).reduce(CropBox::union).unwrap_or(size.whole());
         let path = phase.spec.resample;
         let begun = Instant::now();
         let image = match phase.cache.as_ref().and_then(|cache| cache.get(record)) {
@@ -83,7 +99,7 @@ impl Decoder {
             }
             Some(Kept::Encoded(encoded)) => self.decoder.decode_for(path, encoded, crops)?,
             None => {
-                let encoded = &chunk.encoded[chunk.rows[row].image.clone()];
+                let encoded = &chunk.encoded[chunk.rows[row].images[place].clone()];
                 let cache = phase.cache.as_ref().and_then(|cache| Some((cache, cache.keeps()?)));
                 let image = match cache {
                     // Later epochs will want other parts of it.
@@ -97,7 +113,7 @@ impl Decoder {
             }
         };
         chunk.picture_ns += nanoseconds(begun.elapsed());
-        for (view, place) in places(image.size()).enumerate() {
+        for (view, place) in places(image.size()) {
             self.views.make(&image, &place, chunk.slab_rows.view_mut(row, view));
         }
         Ok(())

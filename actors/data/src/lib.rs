@@ -21,6 +21,7 @@ pub mod pack;
 // The plan: which example when, cut how.
 pub mod random;
 pub mod sampler;
+pub mod holdout;
 pub mod plan;
 pub mod ticket;
 pub mod phase;

@@ -31,6 +31,10 @@ pub const SLAB_BYTES_MAX: u64 = 1 << 30;
 pub const SLABS_BYTES_MAX: u64 = 16 << 30;
 /// Views (images) in a ticket.
 pub const VIEWS_MAX: usize = 3;
+/// Tickets of an epoch that a sampler or a user's file may ask for.
+pub const TICKETS_MAX: u32 = 1 << 26;
+/// Bytes of a file that a sampler goes by.
+pub const SAMPLER_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Rows in a chunk, the unit of every message.
 pub const CHUNK_ROWS_MAX: usize = 16;
 /// Shards in a data set.

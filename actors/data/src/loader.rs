@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::batch::Batch;
 use crate::cache::{Cache, CacheMode};
 use crate::catalog::{self, CatalogError};
+use crate::columns::Columns;
 use crate::compression::InflateBudget;
 use crate::example::FeatureNames;
 use crate::failure::PipelineError;
@@ -17,7 +18,7 @@ use crate::picture::DecodeMode;
 use crate::pipeline::{Batches, Pipeline, PipelineOptions};
 use crate::plan::Plan;
 use crate::resample::ResamplePath;
-use crate::sampler::Sampler;
+use crate::sampler::{BoundSampler, Population, Sampler, SamplerError};
 use crate::slab::Layout;
 use crate::ticket::{Crop, Transform};
 
@@ -30,6 +31,12 @@ pub enum LoaderError {
     /// Its shards can't be used.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The sampler does not fit the records.
+    #[error(transparent)]
+    Sampler(#[from] SamplerError),
+    /// Classes and ids could not be read for the sampler.
+    #[error("the training shards could not be read: {0}")]
+    Columns(std::io::Error),
     /// The pipeline did not start, or ended.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -45,7 +52,7 @@ pub struct LoaderOptions {
     pub batch_rows: usize,
     /// What happens to each image.
     pub transform: Transform,
-    /// Order of the examples.
+    /// Order of the examples. (A batch has as many views as the sampler's tickets have records.)
     pub sampler: Sampler,
     /// Seed of order, crops and flips.
     pub seed: u64,
@@ -76,6 +83,7 @@ impl Default for LoaderOptions {
 pub struct Loader {
     pipeline: Pipeline,
     index: Arc<Index>,
+    sampler: BoundSampler,
     options: LoaderOptions,
 }
 
@@ -85,18 +93,23 @@ impl Loader {
         let found = catalog::find(&[path.to_owned()], Some(options.transform.size.width))?;
         let files = found.train.ok_or_else(|| LoaderError::NoTrainingSplit(path.to_owned()))?;
         let index = Arc::new(Index::open(&files, &InflateBudget::default())?);
-        let layout = Layout::new(options.batch_rows, vec![options.transform.size]);
+        let columns = options.sampler.needs_columns().then(|| Columns::read(&index, &options.features));
+        let columns = columns.transpose().map_err(LoaderError::Columns)?;
+        let population = Population::all(index.len());
+        let population = columns.as_ref().map_or(population, |columns| population.with_columns(columns, None));
+        let sampler = options.sampler.bind(&population)?;
+        let layout = Layout::new(options.batch_rows, vec![options.transform.size; sampler.records_per_ticket()]);
         let cache = options.cache.map(|(mode, budget_bytes)| Arc::new(Cache::new(mode, budget_bytes)));
         let usual = PipelineOptions::new(layout.bytes(), options.batch_rows);
         let pipeline = Pipeline::start(PipelineOptions { cache, ..usual })?;
-        Ok(Self { pipeline, index, options })
+        Ok(Self { pipeline, index, sampler, options })
     }
 
     /// The batches of one epoch (from 1), in an order and with pixels that depend on data, options and epoch alone.
     /// Records that can't be used are left out of their batch and listed in [`Batch::quarantined`].
     pub fn epoch(&self, epoch: u32) -> Result<Epoch<'_>, LoaderError> {
         let options = &self.options;
-        let plan = Plan::new(options.sampler, self.index.len(), options.seed, epoch, None);
+        let plan = Plan::new(&self.sampler, options.seed, epoch, None);
         let batches = self.pipeline.open(PhaseSpec {
             kind: PhaseKind::Train,
             index: Arc::clone(&self.index),
@@ -106,7 +119,7 @@ impl Loader {
             drop_last: false,
             first_seq: 0,
             tickets_max: None,
-            views: vec![options.transform],
+            views: vec![options.transform; self.sampler.records_per_ticket()],
             classes: None,
             decode: DecodeMode::Strict,
             resample: options.resample,

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::cache::CachedSet;
 use crate::example::FeatureNames;
 use crate::index::Index;
+use crate::limits::ENCODED_BYTES_IN_FLIGHT_MAX;
 use crate::picture::DecodeMode;
 use crate::plan::Plan;
 use crate::resample::ResamplePath;
 use crate::slab::Layout;
-use crate::ticket::{Transform, ViewKey};
+use crate::ticket::{Records, Transform, ViewKey};
 
 /// Whether a phase trains or judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct PhaseSpec {
     pub first_seq: u64,
     /// Most tickets to issue from there (what `--max-steps` leaves); `None` = the whole plan.
     pub tickets_max: Option<u64>,
-    /// One transform per view.
+    /// One transform per view: as many as the plan's tickets have records, or any number where they have one.
     pub views: Vec<Transform>,
     /// Labels must be in 0..classes; `None` = any label, or none, will do.
     pub classes: Option<i64>,
@@ -102,12 +103,26 @@ impl Phase {
         ViewKey { seed: self.spec.plan.seed(), epoch: self.spec.plan.epoch(), seq, view: view as u8 }
     }
 
-    /// Encoded bytes that a record takes on its way to the decoder: none when it is kept in memory.
-    pub fn encoded_bytes(&self, record: u32) -> u64 {
-        match &self.cache {
+    /// Encoded bytes that a ticket takes on its way to the decoder: of each of its records once, none of those that are kept
+    /// in memory, and none at all if it is too large.
+    pub fn encoded_bytes(&self, records: &Records) -> u64 {
+        if self.is_too_large(records) {
+            return 0;
+        }
+        let bytes = |record| match &self.cache {
             Some(cache) if cache.label(record).is_some() => 0,
             _ => self.spec.index.frame_bytes(record),
-        }
+        };
+        records.distinct().map(|(_, record)| bytes(record)).sum()
+    }
+
+    /// Whether the records of a ticket, of which each alone may be read, are more together than may be in flight. A property
+    /// of the data alone: a cache does not change it.
+    pub fn is_too_large(&self, records: &Records) -> bool {
+        let bytes = |record| self.spec.index.frame_bytes(record);
+        records.all().len() > 1
+            && records.distinct().count() > 1
+            && records.distinct().map(|(_, record)| bytes(record)).sum::<u64>() > ENCODED_BYTES_IN_FLIGHT_MAX
     }
 
     /// Whether rows pass the augmenters.

@@ -33,6 +33,8 @@ pub enum Purpose {
     MixShare = 10,
     /// Who is mixed with whom, and where.
     MixBatch = 11,
+    /// Which records a sampler draws, other than by a permutation of all.
+    Sample = 12,
 }
 
 /// A reproducible stream of draws.

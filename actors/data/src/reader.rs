@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::chunk::{Chunk, RowState};
 use crate::failure::PipelineError;
 use crate::fault::{BadBytes, FaultKind};
+use crate::limits::ENCODED_BYTES_IN_FLIGHT_MAX;
 use crate::phase::Phase;
 use crate::shared::StageName;
 use crate::worker::StageWork;
@@ -29,32 +30,104 @@ impl StageWork for Reader {
 
     fn run(&mut self, chunk: &mut Chunk) -> Result<u64, PipelineError> {
         let phase = Arc::clone(&chunk.phase);
-        take_kept(chunk, &phase);
-        let mut bytes = 0;
+        let before = chunk.encoded.len();
+        if phase.spec.plan.records_per_ticket() == 1 {
+            self.read_rows(chunk, &phase)?;
+        } else {
+            for row in 0..chunk.rows.len() {
+                if chunk.rows[row].state == RowState::Issued {
+                    self.read_ticket(chunk, &phase, row)?;
+                }
+            }
+        }
+        Ok((chunk.encoded.len() - before) as u64)
+    }
+}
+
+impl Reader {
+    /// Rows of one record each: neighbours on disk by one read.
+    fn read_rows(&self, chunk: &mut Chunk, phase: &Phase) -> Result<(), PipelineError> {
+        take_kept(chunk, phase);
         let mut row = 0;
         while row < chunk.rows.len() {
             if chunk.rows[row].state != RowState::Issued {
                 row += 1;
                 continue;
             }
-            chunk.at = row;
-            let run = run_length(chunk, &phase, row);
-            let start = chunk.encoded.len();
-            if !self.stand_in_read.is_zero() {
-                std::thread::sleep(self.stand_in_read);
-            }
-            read(chunk, &phase, row, run)?;
-            bytes += (chunk.encoded.len() - start) as u64;
-            let mut frame = start;
+            chunk.work_on(row, 0);
+            let run = run_length(chunk, phase, row);
+            let mut frame = chunk.encoded.len();
+            self.read(chunk, phase, chunk.rows[row].records.first(), run)?;
             for neighbour in row..row + run {
-                chunk.at = neighbour;
-                let end = frame + phase.spec.index.frame_bytes(chunk.rows[neighbour].record) as usize;
-                accept(chunk, &phase, neighbour, frame..end);
+                chunk.work_on(neighbour, 0);
+                let end = frame + phase.spec.index.frame_bytes(chunk.rows[neighbour].records.first()) as usize;
+                match accept(chunk, phase, (neighbour, 0), frame..end) {
+                    Ok(()) => chunk.rows[neighbour].state = RowState::Read,
+                    Err(bad) => chunk.quarantine(neighbour, 0, bad),
+                }
                 frame = end;
             }
             row += run;
         }
-        Ok(bytes)
+        Ok(())
+    }
+
+    /// A row of several records, each read once. The first bad one ends it.
+    fn read_ticket(&self, chunk: &mut Chunk, phase: &Phase, row: usize) -> Result<(), PipelineError> {
+        let records = chunk.rows[row].records;
+        if phase.is_too_large(&records) {
+            let detail = format!(
+                "the {} records of the ticket take more than the {} MiB that may be in flight",
+                records.all().len(),
+                ENCODED_BYTES_IN_FLIGHT_MAX >> 20
+            );
+            chunk.quarantine(row, 0, BadBytes::new(FaultKind::LengthTooLarge, detail));
+            return Ok(());
+        }
+        for (place, record) in records.distinct() {
+            chunk.work_on(row, place);
+            if let Some(label) = phase.cache.as_ref().and_then(|cache| cache.label(record)) {
+                chunk.rows[row].labels[place] = label;
+                continue;
+            }
+            let start = chunk.encoded.len();
+            self.read(chunk, phase, record, 1)?;
+            if let Err(bad) = accept(chunk, phase, (row, place), start..chunk.encoded.len()) {
+                chunk.quarantine(row, place, bad);
+                return Ok(());
+            }
+        }
+        let row = &mut chunk.rows[row];
+        for place in 1..records.all().len() {
+            // The same record again is the same example.
+            let first = records.all().iter().position(|record| *record == records.all()[place]);
+            row.labels[place] = row.labels[first.unwrap_or(place)];
+        }
+        row.state = RowState::Read;
+        Ok(())
+    }
+
+    /// Reads this record and those after it, `run` in all, into the chunk's buffer.
+    fn read(&self, chunk: &mut Chunk, phase: &Phase, record: u32, run: usize) -> Result<(), PipelineError> {
+        if !self.stand_in_read.is_zero() {
+            std::thread::sleep(self.stand_in_read);
+        }
+        let (index, start) = (&phase.spec.index, chunk.encoded.len());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match index.read_frames(record, run as u32, &mut chunk.encoded) {
+                Ok(()) => return Ok(()),
+                Err(error) if tries == READ_TRIES => {
+                    let (shard, offset) = (index.shard_of(record).name.clone(), index.address(record).offset);
+                    return Err(PipelineError::Io { shard, offset, cause: error.to_string() });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, tries, "a read failed; trying again");
+                    chunk.encoded.truncate(start);
+                }
+            }
+        }
     }
 }
 
@@ -62,8 +135,8 @@ impl StageWork for Reader {
 fn take_kept(chunk: &mut Chunk, phase: &Phase) {
     let Some(cache) = &phase.cache else { return };
     for row in chunk.rows.iter_mut().filter(|row| row.state == RowState::Issued) {
-        if let Some(label) = cache.label(row.record) {
-            row.label = label;
+        if let Some(label) = cache.label(row.records.first()) {
+            row.labels[0] = label;
             row.state = RowState::Read;
         }
     }
@@ -74,36 +147,22 @@ fn run_length(chunk: &Chunk, phase: &Phase, first: usize) -> usize {
     let mut last = first;
     while last + 1 < chunk.rows.len()
         && chunk.rows[last + 1].state == RowState::Issued
-        && phase.spec.index.are_contiguous(chunk.rows[last].record, chunk.rows[last + 1].record)
+        && phase.spec.index.are_contiguous(chunk.rows[last].records.first(), chunk.rows[last + 1].records.first())
     {
         last += 1;
     }
     last - first + 1
 }
 
-fn read(chunk: &mut Chunk, phase: &Phase, row: usize, run: usize) -> Result<(), PipelineError> {
-    let (index, record) = (&phase.spec.index, chunk.rows[row].record);
-    let start = chunk.encoded.len();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match index.read_frames(record, run as u32, &mut chunk.encoded) {
-            Ok(()) => return Ok(()),
-            Err(error) if tries == READ_TRIES => {
-                let (shard, offset) = (index.shard_of(record).name.clone(), index.address(record).offset);
-                return Err(PipelineError::Io { shard, offset, cause: error.to_string() });
-            }
-            Err(error) => {
-                tracing::warn!(%error, tries, "a read failed; trying again");
-                chunk.encoded.truncate(start);
-            }
-        }
-    }
-}
-
-/// Checks and parses one frame; a frame whose CRC fails is read once more past the page cache before it is believed bad.
-fn accept(chunk: &mut Chunk, phase: &Phase, row: usize, frame: std::ops::Range<usize>) {
-    let record = chunk.rows[row].record;
+/// Checks and parses the frame of a row's record; a frame whose CRC fails is read once more past the page cache before it is
+/// believed bad.
+fn accept(
+    chunk: &mut Chunk,
+    phase: &Phase,
+    (row, place): (usize, usize),
+    frame: std::ops::Range<usize>,
+) -> Result<(), BadBytes> {
+    let record = chunk.rows[row].records.all()[place];
     let index = &phase.spec.index;
     let mut parsed = locate(phase, record, &chunk.encoded, frame.clone());
     if parsed.as_ref().is_err_and(|bad| bad.kind == FaultKind::DataCrcMismatch) {
@@ -119,15 +178,11 @@ fn accept(chunk: &mut Chunk, phase: &Phase, row: usize, frame: std::ops::Range<u
             }
         }
     }
-    match parsed {
-        Ok((image, label)) => {
-            let row = &mut chunk.rows[row];
-            row.image = image;
-            row.label = label;
-            row.state = RowState::Read;
-        }
-        Err(bad) => chunk.quarantine(row, bad),
-    }
+    let (image, label) = parsed?;
+    let row = &mut chunk.rows[row];
+    row.images[place] = image;
+    row.labels[place] = label;
+    Ok(())
 }
 
 /// Where the image lies in the buffer, and the label.

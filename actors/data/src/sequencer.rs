@@ -13,6 +13,7 @@ use crate::batch::{Batch, RowDigest};
 use crate::chunk::{Chunk, RowState};
 use crate::conductor::Conductor;
 use crate::failure::PipelineError;
+use crate::limits::VIEWS_MAX;
 use crate::outcome::Quarantined;
 use crate::phase::Phase;
 use crate::shared::{Shared, StageName, ThreadCpu, nanoseconds};
@@ -123,19 +124,25 @@ impl Sequencer {
         chunks.sort_unstable_by_key(|chunk| chunk.slab_rows.first());
         let mut labels = Vec::with_capacity(open.phase.spec.batch_rows);
         let mut digests = Vec::with_capacity(open.phase.spec.batch_rows);
+        let mut labels_besides: [Vec<i64>; VIEWS_MAX - 1] = Default::default();
+        let besides = open.phase.spec.plan.records_per_ticket() - 1;
+        labels_besides[..besides].iter_mut().for_each(|labels| labels.reserve_exact(open.phase.spec.batch_rows));
         let mut quarantined = Vec::new();
         let mut kept = Vec::with_capacity(open.phase.spec.batch_rows);
         for row in chunks.iter().flat_map(|chunk| &chunk.rows) {
-            let mut digest = RowDigest { seq: row.seq, label: row.label, hashes: row.hashes };
+            let mut digest = RowDigest { seq: row.seq, label: row.labels[0], hashes: row.hashes };
             match &row.state {
                 RowState::Ready => {
                     kept.push(digests.len());
-                    labels.push(row.label);
+                    labels.push(row.labels[0]);
+                    for (labels, label) in labels_besides[..besides].iter_mut().zip(&row.labels[1..]) {
+                        labels.push(*label);
+                    }
                 }
-                RowState::Bad(bad) => {
+                RowState::Bad { record, bad } => {
                     digest.label = RowDigest::QUARANTINED;
                     let (kind, detail) = (bad.kind, bad.detail.clone());
-                    quarantined.push(Quarantined { seq: row.seq, record: row.record, kind, detail });
+                    quarantined.push(Quarantined { seq: row.seq, record: *record, kind, detail });
                 }
                 unfinished => unreachable!("only finished chunks are accepted, not {unfinished:?}"),
             }
@@ -149,6 +156,7 @@ impl Sequencer {
             phase: Arc::clone(&open.phase),
             number: open.next_batch,
             labels,
+            labels_besides,
             digests,
             quarantined,
             slab: Some(slab),

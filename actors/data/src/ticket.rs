@@ -4,6 +4,7 @@
 use crate::distortion::{Distortion, drawn_flip};
 use crate::geometry::{self, CropBox, Size};
 use crate::jitter::Jitter;
+use crate::limits::VIEWS_MAX;
 use crate::random::{Draws, Purpose};
 
 /// One use of one example.
@@ -11,8 +12,53 @@ use crate::random::{Draws, Purpose};
 pub struct Ticket {
     /// Place in the phase's plan, from 0.
     pub seq: u64,
-    /// The record of its view, numbered over the split.
-    pub record: u32,
+    /// The records of its views, numbered over the split.
+    pub records: Records,
+}
+
+/// One to three records: one a view, or a single one that all views show. The same one may be there more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records {
+    numbers: [u32; VIEWS_MAX],
+    count: u8,
+}
+
+impl Records {
+    /// One to three of them.
+    pub fn of(records: &[u32]) -> Self {
+        let count = records.len();
+        assert!((1..=VIEWS_MAX).contains(&count), "a ticket has 1 to {VIEWS_MAX} records");
+        let mut numbers = [records[0]; VIEWS_MAX];
+        numbers[..count].copy_from_slice(records);
+        Self { numbers, count: count as u8 }
+    }
+
+    /// All of them, in the order of the views.
+    pub fn all(&self) -> &[u32] {
+        &self.numbers[..usize::from(self.count)]
+    }
+
+    /// The first one: the one whose class is the ticket's.
+    pub fn first(&self) -> u32 {
+        self.numbers[0]
+    }
+
+    /// The place among [`Records::all`] of what a view shows: the view's own, or the only one.
+    pub fn place_of(&self, view: usize) -> usize {
+        if self.count == 1 { 0 } else { view }
+    }
+
+    /// The record that a view shows.
+    pub fn of_view(&self, view: usize) -> u32 {
+        self.numbers[self.place_of(view)]
+    }
+
+    /// Each record once, with its first place.
+    pub fn distinct(self) -> impl Iterator<Item = (usize, u32)> {
+        (0..usize::from(self.count))
+            .filter(move |&place| !self.numbers[..place].contains(&self.numbers[place]))
+            .map(move |place| (place, self.numbers[place]))
+    }
 }
 
 /// How a view is cut out of its image.

@@ -222,7 +222,8 @@ impl Worker {
     /// A worker that is told to die does so outside everything that catches.
     fn told_to_die(&self, name: StageName, chunk: &Chunk) -> bool {
         let Some(saboteur) = &self.shared.sabotage else { return false };
-        chunk.rows.iter().any(|row| saboteur.trouble(name, row.record) == Some(Trouble::KillWorker))
+        let mut records = chunk.rows.iter().flat_map(|row| row.records.distinct());
+        records.any(|(_, record)| saboteur.trouble(name, record) == Some(Trouble::KillWorker))
     }
 
     fn pass_on(&self, chunk: Box<Chunk>) {
@@ -243,7 +244,6 @@ impl Worker {
 fn provoke(shared: &Shared, name: StageName, chunk: &mut Chunk) -> Result<(), PipelineError> {
     let Some(saboteur) = &shared.sabotage else { return Ok(()) };
     for row in 0..chunk.rows.len() {
-        chunk.at = row;
         let waiting = matches!(
             (&chunk.rows[row].state, name),
             (crate::chunk::RowState::Issued, StageName::Read)
@@ -253,16 +253,18 @@ fn provoke(shared: &Shared, name: StageName, chunk: &mut Chunk) -> Result<(), Pi
         if !waiting {
             continue;
         }
-        match saboteur.trouble(name, chunk.rows[row].record) {
-            Some(Trouble::Panic) => panic!("a saboteur struck"),
-            Some(Trouble::Slow(milliseconds)) => std::thread::sleep(Duration::from_millis(milliseconds)),
-            Some(Trouble::Io) => {
-                let index = &chunk.phase.spec.index;
-                let (record, cause) = (chunk.rows[row].record, "a saboteur unplugged the disk".to_owned());
-                let (shard, offset) = (index.shard_of(record).name.clone(), index.address(record).offset);
-                return Err(PipelineError::Io { shard, offset, cause });
+        for (place, record) in chunk.rows[row].records.distinct() {
+            chunk.work_on(row, place);
+            match saboteur.trouble(name, record) {
+                Some(Trouble::Panic) => panic!("a saboteur struck"),
+                Some(Trouble::Slow(milliseconds)) => std::thread::sleep(Duration::from_millis(milliseconds)),
+                Some(Trouble::Io) => {
+                    let (index, cause) = (&chunk.phase.spec.index, "a saboteur unplugged the disk".to_owned());
+                    let (shard, offset) = (index.shard_of(record).name.clone(), index.address(record).offset);
+                    return Err(PipelineError::Io { shard, offset, cause });
+                }
+                Some(Trouble::KillWorker) | None => {}
             }
-            Some(Trouble::KillWorker) | None => {}
         }
     }
     Ok(())

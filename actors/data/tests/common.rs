@@ -17,7 +17,7 @@ use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::BoundSampler;
 use fastgarden_data::shard_writer::ShardWriter;
 use fastgarden_data::ticket::{Crop, Transform};
 
@@ -80,7 +80,7 @@ pub fn phase(index: &Arc<Index>, seed: u64, cap: Option<u64>) -> PhaseSpec {
         kind: PhaseKind::Train,
         index: Arc::clone(index),
         features: FeatureNames::default(),
-        plan: Arc::new(Plan::new(Sampler::Shuffled, index.len(), seed, 1, cap)),
+        plan: Arc::new(Plan::new(&BoundSampler::shuffled(index.len()), seed, 1, cap)),
         batch_rows: BATCH_ROWS,
         drop_last: false,
         first_seq: 0,

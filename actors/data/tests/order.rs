@@ -11,7 +11,7 @@ use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::plan::Plan;
 use fastgarden_data::resample::ResamplePath;
 use fastgarden_data::sabotage::Trouble;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::BoundSampler;
 use fastgarden_data::shared::StageName;
 use fastgarden_data::simd::Simd;
 use fastgarden_data::ticket::Transform;
@@ -115,7 +115,7 @@ fn compressed_copies_give_the_same_batches() {
 /// The epochs of one seed; the views of every second one are distorted.
 fn epochs(index: &Arc<Index>, resample: ResamplePath, epochs: u32) -> Vec<PhaseSpec> {
     let epoch = |epoch: u32| {
-        let plan = Arc::new(Plan::new(Sampler::Shuffled, index.len(), 7, epoch, None));
+        let plan = Arc::new(Plan::new(&BoundSampler::shuffled(index.len()), 7, epoch, None));
         let distort = epoch.is_multiple_of(2);
         let views = vec![Transform { distort, flip: !distort, ..transform() }];
         PhaseSpec { plan, resample, views, ..phase(index, 7, None) }

@@ -6,6 +6,7 @@
 pub mod batch_augment;
 pub mod checkpoint;
 pub mod device;
+pub mod device_memory;
 pub mod layout;
 pub mod loss;
 pub mod lr_range;
@@ -13,6 +14,7 @@ pub mod metric;
 pub mod net;
 pub mod optimizer;
 pub mod precision;
+pub mod rehearsal;
 pub mod schedule;
 pub mod state;
 #[cfg(test)]

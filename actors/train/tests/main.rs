@@ -12,3 +12,4 @@ mod golden_optimizers;
 mod golden_schedules;
 mod guide;
 mod layouts;
+mod rehearsal;

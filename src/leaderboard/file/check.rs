@@ -43,13 +43,18 @@ impl Checker<'_> {
         if link.is_empty() || (link.len() <= LINK_BYTES_MAX && web_link(link).is_some()) {
             return Ok(());
         }
-        Err(self.wrong(path, format!("it must be empty, or a web address (http:// or https://) of up to {LINK_BYTES_MAX} bytes")))
+        Err(self.wrong(
+            path,
+            format!("it must be empty, or a web address (http:// or https://) of up to {LINK_BYTES_MAX} bytes"),
+        ))
     }
 
     /// `YYYY-MM-DD`.
     pub(super) fn date(&self, path: &str, date: &str) -> Result<(), RecipeError> {
         let number = |part: &str, digits: usize| {
-            (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<u32>().ok()).flatten()
+            (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+                .then(|| part.parse::<u32>().ok())
+                .flatten()
         };
         let mut parts = date.split('-');
         let year = parts.next().and_then(|part| number(part, 4));
@@ -65,7 +70,9 @@ impl Checker<'_> {
     pub(super) fn shares(&self, path: &str, values: &[f64]) -> Result<(), RecipeError> {
         self.short(path, values)?;
         match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-            Some(value) => Err(self.wrong(path, format!("{value} is no share: give numbers from 0 to 1, as in 0.8240"))),
+            Some(value) => {
+                Err(self.wrong(path, format!("{value} is no share: give numbers from 0 to 1, as in 0.8240")))
+            }
             None => Ok(()),
         }
     }
@@ -110,7 +117,9 @@ impl Checker<'_> {
     /// Refuses an entry that is there already.
     pub(super) fn is_new(&self, path: &str, entry: &Entry, before: &[Entry]) -> Result<(), RecipeError> {
         match before.iter().position(|other| is_same(other, entry)) {
-            Some(number) => Err(self.wrong(path, format!("it has the file or a run of `entry.{number}`: remove one of them"))),
+            Some(number) => {
+                Err(self.wrong(path, format!("it has the file or a run of `entry.{number}`: remove one of them")))
+            }
             None => Ok(()),
         }
     }

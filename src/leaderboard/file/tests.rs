@@ -74,7 +74,11 @@ fn what_is_written_wrongly_by_hand_is_refused_with_its_line_and_key() {
     let cases = [
         ("version = 1", "version = 2", "board.toml:4: `version`: it is 2, and this program reads version 1"),
         ("rules = \"fastgarden\"", "rules = \"mine\"", "board.toml:5: `rules`: it must be \"fastgarden\""),
-        ("author = \"bwarner\"", "auther = \"bwarner\"", "board.toml:12: unknown key `auther` in `entry.0`: did you mean `author`?"),
+        (
+            "author = \"bwarner\"",
+            "auther = \"bwarner\"",
+            "board.toml:12: unknown key `auther` in `entry.0`: did you mean `author`?",
+        ),
         ("author = \"bwarner\"", "author = \"\"", "board.toml:12: `entry.0.author`: it is empty"),
         ("author = \"bwarner\"", "author = \"b\\u202Eb\"", "can't be seen"),
         ("0.823545", "82.3545", "board.toml:16: `entry.0.accuracies`: 82.3545 is no share"),

@@ -58,11 +58,15 @@ fn of_run(seed: u64, parent: Option<&Parent>, parents: &[SubmittedParent], judge
         }
         if let Some(opened) = epochs_opened(ledger).filter(|&opened| opened != told.epochs) {
             let says = told.epochs;
-            judgement.faults.push(format!("{name} opened {opened} epochs, and the run that started from it says {says}"));
+            judgement
+                .faults
+                .push(format!("{name} opened {opened} epochs, and the run that started from it says {says}"));
         }
         expected = found.opening.and_then(|opening| opening.parent);
         if expected.as_ref().is_some_and(|parent| parent.foreign) {
-            return foreign(format!("a parent of seed {seed} started from weights that are not shown to be trained here"));
+            return foreign(format!(
+                "a parent of seed {seed} started from weights that are not shown to be trained here"
+            ));
         }
     }
     match expected {

@@ -3,7 +3,7 @@
 
 use crate::referee::{self, Standing};
 use crate::rules::{Finding, Origin, Outcome, Rules, Verdict, check, grouped, reasons_against};
-use crate::submission::Submission;
+use crate::submission::{Submission, evaluated_on};
 
 /// R1 to R9, none left undecided.
 pub(super) fn verdicts(
@@ -23,11 +23,16 @@ pub(super) fn verdicts(
     for finding in &mut verdicts {
         if finding.verdict == Verdict::Undecided {
             finding.verdict = Verdict::Pass;
-            finding.reason = decided(finding.rule, submission, &outcome, has_data).unwrap_or_else(|| finding.reason.clone());
+            finding.reason =
+                decided(finding.rule, submission, &outcome, has_data).unwrap_or_else(|| finding.reason.clone());
         }
     }
     let mut against = reasons_against(rules, &recipe, &outcome);
     against.extend(too_many_examples(rules, findings));
+    let on = evaluated_on(&submission.recipe);
+    if on != "val" && rules.validation_records.is_some() {
+        against.push(format!("R2: the score is taken on {on}, records of the training split"));
+    }
     for reason in against {
         let Some((rule, reason)) = reason.split_once(": ") else { continue };
         let Some(finding) = verdicts.iter_mut().find(|finding| finding.rule == rule) else { continue };
@@ -53,11 +58,15 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
         finished_seeds: runs().filter(|(_, it)| is_finished(it)).map(|(run, _)| run.seed).collect(),
         unfinished_seeds: unfinished,
         was_cut_short: findings.iter().any(|finding| finding.is_cut_short),
-        validation_records: scored.clone().map(|epoch| epoch.evaluated + epoch.evaluation_quarantined).min().unwrap_or(0),
+        validation_records: scored
+            .clone()
+            .map(|epoch| epoch.evaluated + epoch.evaluation_quarantined)
+            .min()
+            .unwrap_or(0),
         validation_quarantined: scored.map(|epoch| epoch.evaluation_quarantined).max().unwrap_or(0),
         on_garden: submission.report.on_garden,
         origin: origin.clone(),
-        device_bytes_max: None,
+        device_bytes_max: submission.report.runs.iter().filter_map(|run| run.peak_device_bytes).max(),
         seconds_max: submission.report.runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
     }
 }
@@ -81,7 +90,9 @@ fn decided(rule: &str, submission: &Submission, outcome: &Outcome, has_data: boo
             devices.dedup();
             let devices = if devices.is_empty() { "of an unknown kind".to_owned() } else { devices.join(", ") };
             let memory = match outcome.device_bytes_max {
-                Some(bytes) => format!("; at most {:.1} GiB of its memory were used", bytes as f64 / (1u64 << 30) as f64),
+                Some(bytes) => {
+                    format!("; at most {:.1} GiB of its memory were used", bytes as f64 / (1u64 << 30) as f64)
+                }
                 None => String::new(),
             };
             Some(format!("one device: {devices}{memory}"))

@@ -31,7 +31,8 @@ pub(super) fn read(ledger: &[u8]) -> Chained {
     let mut raw: Vec<&[u8]> = ledger.split(|&byte| byte == b'\n').collect();
     let tail = raw.pop().unwrap_or_default();
     let links: Vec<Option<Link>> = raw.iter().map(|line| Link::of(line)).collect();
-    let mut reader = Reader { raw: &raw, links: &links, swapped: HashMap::new(), explained: 0, found: Chained::default() };
+    let mut reader =
+        Reader { raw: &raw, links: &links, swapped: HashMap::new(), explained: 0, found: Chained::default() };
     reader.follow();
     let mut found = reader.found;
     found.cut_short = (!tail.is_empty()).then_some(raw.len() + 1);

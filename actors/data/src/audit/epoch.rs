@@ -14,7 +14,14 @@ impl Walk<'_> {
         }
         if epoch.epoch != self.epoch {
             let (told, expected) = (epoch.epoch, self.epoch);
-            self.blame(line, FaultKind::Order, format!("closes epoch {told}, in the middle of epoch {expected}"));
+            let (kind, what) = match told == expected + 1 {
+                true => (
+                    FaultKind::Missing,
+                    format!("closes epoch {told}: the line of epoch {expected} is missing before it"),
+                ),
+                false => (FaultKind::Order, format!("closes epoch {told}, in the middle of epoch {expected}")),
+            };
+            self.blame(line, kind, what);
             self.end();
             return;
         }
@@ -23,6 +30,7 @@ impl Walk<'_> {
         self.hold_to_sums(line, epoch, &at);
         self.hold_to_plan(line, epoch, &at);
         self.hold_histogram(line, epoch, &at);
+        self.hold_losses(line, epoch);
         self.hold_validation(line, epoch);
         if !is_hash(&epoch.weights_sha256) {
             self.blame(line, FaultKind::Weights, "has a weights_sha256 that is no hash");
@@ -42,7 +50,8 @@ impl Walk<'_> {
         let dropped = if stage.drop_last { tickets % stage.batch_rows } else { 0 };
         let is_whole = at.next_seq == tickets - dropped;
         if !is_whole && self.steps_left() > 0 && at.next_seq < tickets {
-            let what = format!("closes epoch {} at ticket {} of {tickets}: steps are missing", epoch.epoch, at.next_seq);
+            let what =
+                format!("closes epoch {} at ticket {} of {tickets}: steps are missing", epoch.epoch, at.next_seq);
             self.blame(line, FaultKind::Missing, what);
             at.is_spoilt = true;
             return true;
@@ -50,7 +59,11 @@ impl Walk<'_> {
         let expected = if is_whole { dropped } else { 0 };
         if epoch.dropped_last != expected {
             let told = epoch.dropped_last;
-            self.blame(line, FaultKind::Outcome, format!("has {told} tickets in dropped_last, but {expected} were dropped"));
+            self.blame(
+                line,
+                FaultKind::Outcome,
+                format!("has {told} tickets in dropped_last, but {expected} were dropped"),
+            );
         }
         is_whole
     }
@@ -110,6 +123,26 @@ impl Walk<'_> {
         }
     }
 
+    /// Only records that were trained on have a loss.
+    fn hold_losses(&mut self, line: usize, epoch: &Epoch) {
+        if epoch.losses.is_empty() {
+            return;
+        }
+        let split = self.stage_terms().split;
+        let stages = self.opening.as_ref().map(|opening| opening.stages.as_slice()).unwrap_or_default();
+        let records = stages.get(self.stage).map_or(0, |stage| stage.records);
+        let trained = |record: usize| self.outcomes.is_trained(split, record);
+        let loss_of = |(record, &loss): (usize, &u32)| (loss > 0).then_some(record);
+        let untrained = epoch.losses.iter().enumerate().filter_map(loss_of).find(|&record| !trained(record));
+        if !self.terms.keeps_losses || epoch.losses.len() as u64 != records {
+            let told = epoch.losses.len();
+            self.blame(line, FaultKind::Number, format!("has losses of {told} records, which no sampler goes by"));
+        } else if let Some(record) = untrained.filter(|_| self.is_planned) {
+            self.blame(line, FaultKind::Number, format!("has a loss of record {record}, which was not trained on"));
+        }
+        self.losses.insert(split, epoch.losses.clone());
+    }
+
     fn hold_validation(&mut self, line: usize, epoch: &Epoch) {
         let records = self.opening.as_ref().map_or(0, |opening| opening.validation_records);
         let asked = self.terms.evaluation_records(records);
@@ -122,7 +155,8 @@ impl Walk<'_> {
             && before.evaluation_quarantined != epoch.evaluation_quarantined
         {
             let (told, there) = (epoch.evaluation_quarantined, before.evaluation_quarantined);
-            let what = format!("could not judge {told} validation records, of which the epoch before could not judge {there}");
+            let what =
+                format!("could not judge {told} validation records, of which the epoch before could not judge {there}");
             self.blame(line, FaultKind::Outcome, what);
         }
         if !is_share(epoch.accuracy, epoch.evaluated, judged) {
@@ -131,7 +165,11 @@ impl Walk<'_> {
             self.blame(line, FaultKind::Number, what);
         }
         if !epoch.valid_loss.is_finite() || (epoch.evaluated == 0 && epoch.valid_loss != 0.0) {
-            self.blame(line, FaultKind::Number, format!("has the valid_loss {}, which nothing judged makes", epoch.valid_loss));
+            self.blame(
+                line,
+                FaultKind::Number,
+                format!("has the valid_loss {}, which nothing judged makes", epoch.valid_loss),
+            );
         }
     }
 }

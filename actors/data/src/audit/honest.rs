@@ -9,15 +9,16 @@ use fastgarden_proto::ledger::{Epoch, Opening, Parent, Quarantine, Stage, Step};
 use super::{DataTerms, KnownHead, PlanOf, Planner, StageTerms, Terms};
 use crate::batch::RowDigest;
 use crate::batch_hash::BatchHash;
+use crate::columns::Columns;
 use crate::ledger::{LEDGER_VERSION, genesis, written};
 use crate::plan::Plan;
 use crate::random::{Draws, Purpose};
-use crate::sampler::Sampler;
+use crate::sampler::{Occasion, Population, Sampler};
 
 pub(super) const CLASSES: usize = 5;
 const REASONS: [&str; 3] = ["not_an_image", "damaged_image", "data_crc_mismatch"];
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RunStage {
     pub sampler: Sampler,
     pub epochs: u32,
@@ -57,8 +58,37 @@ impl Run {
         (0..self.records).map(|record| Some(self.label(record))).collect()
     }
 
-    pub fn plan(&self, stage: usize, epoch: u32) -> Plan {
-        Plan::new(self.stages[stage].sampler, self.records, self.seed, epoch, self.cap)
+    fn plan(&self, stage: usize, epoch: u32, losses: &[u32]) -> Plan {
+        self.plan_over(stage, self.records, &self.occasion(epoch, losses)).expect("every stage was made possible")
+    }
+
+    /// `None` where the sampler goes by classes and the number of records is another than the data's.
+    fn plan_over(&self, stage: usize, records: u32, occasion: &Occasion<'_>) -> Option<Plan> {
+        let sampler = &self.stages[stage].sampler;
+        if sampler.needs_columns() && records != self.records {
+            return None;
+        }
+        let columns = Columns::of(self.labels().into_iter().map(|label| (label, None)));
+        let population = Population::all(records).with_columns(&columns, Some(CLASSES as i64));
+        Some(Plan::of(&sampler.bind(&population).ok()?, occasion))
+    }
+
+    /// Stages whose sampler can't draw from these records are shuffled instead.
+    pub fn made_possible(mut self) -> Self {
+        for stage in 0..self.stages.len() {
+            if self.plan_over(stage, self.records, &self.occasion(1, &[])).is_none() {
+                self.stages[stage].sampler = Sampler::Shuffled;
+            }
+        }
+        self
+    }
+
+    fn occasion<'a>(&self, epoch: u32, losses: &'a [u32]) -> Occasion<'a> {
+        Occasion { seed: self.seed, epoch, cap: self.cap, losses }
+    }
+
+    pub fn keeps_losses(&self) -> bool {
+        self.stages.iter().any(|stage| stage.sampler.needs_losses())
     }
 
     fn first_epoch(&self) -> u32 {
@@ -84,20 +114,28 @@ impl Run {
             validation_fingerprint: hash(6),
             decoder_fingerprint: hash(7),
             seed: self.seed,
-            plan_hash: self.plan(0, self.first_epoch()).hash(),
+            plan_hash: self.plan(0, self.first_epoch(), &[]).hash(),
             parent: self.parent_epochs.map(parent),
+            judged_on: "val".to_owned(),
             validation_records: self.validation_records,
         }
     }
 
     /// Every line of the run, from its beginning to its end.
     pub fn lines(&self) -> Vec<Line> {
+        self.walked().0
+    }
+
+    /// The lines, and the plan of each epoch.
+    pub fn walked(&self) -> (Vec<Line>, BTreeMap<u32, Plan>) {
         let mut lines = vec![Line::Opening(self.opening())];
+        let (mut plans, mut losses) = (BTreeMap::new(), Vec::new());
         let (mut chain, mut step, mut epoch) = (BatchHash::default(), 0, self.first_epoch());
         for (number, stage) in self.stages.iter().enumerate() {
             for _ in 0..stage.epochs {
-                let mut totals = Totals { histogram: vec![0; CLASSES], ..Totals::default() };
-                let plan = self.plan(number, epoch);
+                let plan = self.plan(number, epoch, &losses);
+                losses.resize(self.records as usize, 0);
+                let mut totals = Totals { histogram: vec![0; CLASSES], by_record: losses, ..Totals::default() };
                 let tickets: Vec<u64> = (0..plan.tickets()).collect();
                 let mut dropped = 0;
                 let mut is_cut = false;
@@ -112,14 +150,16 @@ impl Run {
                         lines.push(Line::Step(self.step(stage, (epoch, step), batch, &plan, &mut chain, &mut totals)));
                     }
                 }
+                losses = totals.by_record.clone();
                 lines.push(Line::Epoch(self.epoch(epoch, &plan, totals, dropped)));
+                plans.insert(epoch, plan);
                 if is_cut || self.max_steps.is_some_and(|most| step >= most) {
-                    return lines;
+                    return (lines, plans);
                 }
                 epoch += 1;
             }
         }
-        lines
+        (lines, plans)
     }
 
     fn step(
@@ -135,13 +175,17 @@ impl Run {
         let mut quarantined = Vec::new();
         let mut digests = Vec::new();
         for &seq in batch {
-            let record = plan.ticket(seq).record;
-            let reason = self.bad.get(&record);
+            let records = plan.ticket(seq).records;
+            let record = records.first();
+            let reason = records.all().iter().find_map(|record| self.bad.get(record));
             let label = reason.map_or(self.label(record), |_| RowDigest::QUARANTINED);
             digests.push(RowDigest { seq, label, hashes: [u64::from(record); 3] });
             match reason {
                 Some(reason) => quarantined.push(Quarantine { seq, reason: (*reason).to_owned() }),
-                None => totals.histogram[label as usize] += 1,
+                None => {
+                    totals.histogram[label as usize] += 1;
+                    totals.by_record[record as usize] = 1 + record * 37 % 4_000 + epoch;
+                }
             }
         }
         chain.update(&digests, 1);
@@ -182,6 +226,7 @@ impl Run {
             valid_loss: if evaluated > 0 { 1.25 } else { 0.0 },
             accuracy: (judged > 0).then(|| (evaluated * 3 / 4) as f64 / judged as f64),
             weights_sha256: hash(u64::from(epoch) + 100),
+            losses: if self.keeps_losses() { totals.by_record } else { Vec::new() },
         }
     }
 
@@ -192,6 +237,21 @@ impl Run {
 
     /// Audits any bytes.
     pub fn audit_bytes(&self, ledger: &[u8], has_data: bool, known_head: Option<&str>) -> super::Account {
+        self.audit_with(self, ledger, has_data, known_head)
+    }
+
+    /// Audits a text by somebody who can't draw plans.
+    pub fn audit_blindly(&self, text: &str) -> super::Account {
+        self.audit_with(&Blind, text.as_bytes(), false, None)
+    }
+
+    fn audit_with(
+        &self,
+        planner: &dyn Planner,
+        ledger: &[u8],
+        has_data: bool,
+        known_head: Option<&str>,
+    ) -> super::Account {
         let labels = self.labels();
         let of_stages = vec![labels.as_slice(); self.stages.len()];
         let (fingerprint, validation_fingerprint) = (hash(5), hash(6));
@@ -212,9 +272,10 @@ impl Run {
             cap: self.cap,
             stages: self.stages.iter().map(stage).collect(),
             classes: CLASSES,
+            keeps_losses: self.keeps_losses(),
             evaluation_limit: self.limit,
             bad_records_max: &|_| 10,
-            planner: self,
+            planner,
             data,
         };
         super::audit(ledger, &terms, known_head.map(|chain| KnownHead { chain, told_by: "the test" }))
@@ -222,12 +283,26 @@ impl Run {
 }
 
 impl Planner for Run {
-    fn tickets(&self, _stage: usize, records: u64) -> Option<u64> {
-        Some(records.min(self.cap.unwrap_or(u64::MAX)))
+    fn tickets(&self, _asked: &PlanOf<'_>) -> Option<u64> {
+        None
     }
 
     fn plan(&self, asked: &PlanOf<'_>) -> Option<Plan> {
-        Some(Plan::new(self.stages[asked.stage].sampler, asked.records, asked.seed, asked.epoch, self.cap))
+        let PlanOf { seed, epoch, losses, .. } = *asked;
+        self.plan_over(asked.stage, asked.records, &Occasion { seed, epoch, cap: self.cap, losses })
+    }
+}
+
+/// Draws nothing.
+struct Blind;
+
+impl Planner for Blind {
+    fn tickets(&self, _asked: &PlanOf<'_>) -> Option<u64> {
+        None
+    }
+
+    fn plan(&self, _asked: &PlanOf<'_>) -> Option<Plan> {
+        None
     }
 }
 
@@ -236,6 +311,7 @@ struct Totals {
     trained: u64,
     quarantined: u64,
     losses: Vec<f64>,
+    by_record: Vec<u32>,
     histogram: Vec<u64>,
 }
 

@@ -35,6 +35,8 @@ pub struct Terms<'a> {
     pub stages: Vec<StageTerms>,
     /// Number of classes.
     pub classes: usize,
+    /// Whether a stage's sampler goes by losses, so that epochs keep those of their records.
+    pub keeps_losses: bool,
     /// Most validation records that are judged; `None` = all.
     pub evaluation_limit: Option<u64>,
     /// Distinct bad records that a run over a split of so many may meet.
@@ -82,10 +84,10 @@ pub struct DataTerms<'a> {
 
 /// Draws the plans of a run again.
 pub trait Planner {
-    /// Tickets of an epoch of this stage over so many records, if that can be said without its plan.
-    fn tickets(&self, stage: usize, records: u64) -> Option<u64>;
+    /// Tickets of an epoch, if that can be said without its plan.
+    fn tickets(&self, asked: &PlanOf<'_>) -> Option<u64>;
 
-    /// The plan of an epoch, if what is at hand is enough to draw it. `records` fits a `u32`.
+    /// The plan of an epoch, if what is at hand is enough to draw it.
     fn plan(&self, asked: &PlanOf<'_>) -> Option<Plan>;
 }
 
@@ -100,8 +102,8 @@ pub struct PlanOf<'a> {
     pub seed: u64,
     /// Over the lineage, from 1.
     pub epoch: u32,
-    /// The epochs before it in this ledger.
-    pub before: &'a [Epoch],
+    /// Loss of each record in thousandths, as the last epoch on the same shards left them; empty before.
+    pub losses: &'a [u32],
 }
 
 /// A line's chain that somebody remembers.
@@ -186,7 +188,9 @@ fn end(account: &mut Account, cut_short: Option<usize>, chains: &[String], known
     let is_known = |head: KnownHead<'_>| chains.iter().any(|chain| chain == head.chain);
     if let Some(line) = cut_short {
         if known_head.is_some_and(is_known) {
-            let note = format!("line {line} is half a line, after all that was saved: a kill leaves that, --resume cuts it off");
+            let note = format!(
+                "line {line} is half a line, after all that was saved: a kill leaves that, --resume cuts it off"
+            );
             account.notes.push(note);
         } else {
             let what = "is cut short: the file ends in the middle of it";

@@ -79,7 +79,8 @@ impl Walk<'_> {
                 self.faults.push(super::Fault::at(line, FaultKind::Opening, what));
             }
         }
-        let same_split = |stage: usize| self.terms.stages.iter().position(|other| other.split == self.terms.stages[stage].split);
+        let same_split =
+            |stage: usize| self.terms.stages.iter().position(|other| other.split == self.terms.stages[stage].split);
         let differs = (0..asked).find(|&stage| {
             same_split(stage).is_some_and(|first| opening.stages[first].records != opening.stages[stage].records)
         });
@@ -96,7 +97,8 @@ impl Walk<'_> {
             self.blame(line, FaultKind::Data, what);
         }
         if opening.validation_fingerprint != data.validation_fingerprint {
-            let what = "was judged on other data: its validation_fingerprint is not that of the validation shards given";
+            let what =
+                "was judged on other data: its validation_fingerprint is not that of the validation shards given";
             self.blame(line, FaultKind::Data, what);
         }
         for (number, (stage, labels)) in opening.stages.iter().zip(data.labels).enumerate() {

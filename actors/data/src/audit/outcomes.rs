@@ -41,6 +41,11 @@ impl Outcomes {
         }
     }
 
+    /// Whether a ticket of this record trained.
+    pub(super) fn is_trained(&self, split: usize, record: usize) -> bool {
+        self.splits.get(&split).is_some_and(|of| of.trained.get(record) == Some(&true))
+    }
+
     pub(super) fn quarantined(&mut self, split: usize, line: usize, ticket: &Ticket, reason: &str) {
         let (records, reason) = (records_of(ticket).collect(), reason.to_owned());
         let quarantined = Quarantined { line, seq: ticket.seq, records, reason };
@@ -73,7 +78,8 @@ impl OfSplit {
             let first = reasons.entry(record).or_insert(ticket);
             if first.reason != ticket.reason {
                 let (reason, other) = (&ticket.reason, &first.reason);
-                let what = format!("quarantines ticket {seq} as {reason}, but line {} the same record as {other}", first.line);
+                let what =
+                    format!("quarantines ticket {seq} as {reason}, but line {} the same record as {other}", first.line);
                 faults.push(Fault::at(ticket.line, FaultKind::Outcome, what));
             }
             if bad.len() as u64 == most + 1 {
@@ -87,5 +93,5 @@ impl OfSplit {
 
 /// The records of its views.
 pub(super) fn records_of(ticket: &Ticket) -> impl Iterator<Item = u32> {
-    std::iter::once(ticket.record)
+    ticket.records.distinct().map(|(_, record)| record)
 }

@@ -49,7 +49,10 @@ impl Walk<'_> {
                 Some(1) => (FaultKind::Missing, format!("is step {}: step {expected} is missing before it", step.step)),
                 Some(_) => {
                     let last = step.step - 1;
-                    (FaultKind::Missing, format!("is step {}: steps {expected} to {last} are missing before it", step.step))
+                    (
+                        FaultKind::Missing,
+                        format!("is step {}: steps {expected} to {last} are missing before it", step.step),
+                    )
                 }
                 None => (FaultKind::Repeated, format!("is step {}, but step {} came before it", step.step, self.step)),
             };
@@ -63,8 +66,12 @@ impl Walk<'_> {
         if step.seq_from != next_seq {
             let from = step.seq_from;
             let (kind, what) = match from > next_seq {
-                true => (FaultKind::Missing, format!("begins at ticket {from}: tickets from {next_seq} on have no outcome")),
-                false => (FaultKind::Order, format!("begins at ticket {from}: tickets up to {next_seq} are used twice")),
+                true => {
+                    (FaultKind::Missing, format!("begins at ticket {from}: tickets from {next_seq} on have no outcome"))
+                }
+                false => {
+                    (FaultKind::Order, format!("begins at ticket {from}: tickets up to {next_seq} are used twice"))
+                }
             };
             self.blame(line, kind, what);
             return self.resume_at(step);
@@ -112,7 +119,11 @@ impl Walk<'_> {
         let known = |reason: &str| BadBytes::ALL.iter().any(|kind| kind.name() == reason);
         if let Some(row) = step.quarantined.iter().find(|row| !known(&row.reason)) {
             let reason: String = row.reason.chars().take(40).collect();
-            self.blame(line, FaultKind::Outcome, format!("quarantines ticket {} for {reason:?}, which is no reason", row.seq));
+            self.blame(
+                line,
+                FaultKind::Outcome,
+                format!("quarantines ticket {} for {reason:?}, which is no reason", row.seq),
+            );
         }
         let usable = (rows.end.saturating_sub(rows.start)).saturating_sub(step.quarantined.len() as u64);
         let what = match (usable >= ROWS_MIN, step.applied, step.loss) {
@@ -144,7 +155,11 @@ impl Walk<'_> {
         let digests: Vec<_> = rows.clone().map(digest).collect();
         chain.update(&digests, 1);
         if chain.hex() != step.batch_hash {
-            self.blame(line, FaultKind::Pixels, "has a batch_hash that its batch, of which no row was used, does not make");
+            self.blame(
+                line,
+                FaultKind::Pixels,
+                "has a batch_hash that its batch, of which no row was used, does not make",
+            );
         }
     }
 
@@ -174,7 +189,7 @@ impl Walk<'_> {
             }
             self.outcomes.trained(split, &ticket);
             let (Some(labels), Some(histogram)) = (labels, at.histogram.as_mut()) else { continue };
-            let label = labels.get(ticket.record as usize).copied().flatten();
+            let label = labels.get(ticket.records.first() as usize).copied().flatten();
             match label.and_then(|label| histogram.get_mut(usize::try_from(label).ok()?)) {
                 Some(count) => *count += 1,
                 None => without_class = Some(seq),

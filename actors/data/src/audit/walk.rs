@@ -1,6 +1,8 @@
 //! Where an audit stands in the run that a ledger tells of, and what may come next.
 //! Not here: what each sort of line is held to (see `opening`, `step`, `epoch`).
 
+use std::collections::BTreeMap;
+
 use fastgarden_proto::ledger::{Epoch, Opening};
 
 use super::fault::{Fault, FaultKind};
@@ -27,8 +29,11 @@ pub(super) struct Walk<'a> {
     pub(super) is_cut_short: bool,
     pub(super) epochs: Vec<Epoch>,
     pub(super) outcomes: Outcomes,
+    /// By split.
+    pub(super) losses: BTreeMap<usize, Vec<u32>>,
     planned_records: u64,
-    is_planned: bool,
+    /// Whether every plan was drawn again.
+    pub(super) is_planned: bool,
     is_ended: bool,
 }
 
@@ -64,6 +69,7 @@ impl<'a> Walk<'a> {
             is_cut_short: false,
             epochs: Vec::new(),
             outcomes: Outcomes::default(),
+            losses: BTreeMap::new(),
             planned_records: 0,
             is_planned: true,
             is_ended: false,
@@ -135,11 +141,13 @@ impl<'a> Walk<'a> {
             self.blame(line, FaultKind::Opening, what);
             self.end();
         }
-        let asked = |records| PlanOf { stage, records, seed, epoch, before: &self.epochs };
+        let losses = self.losses.get(&self.stage_terms().split).map(Vec::as_slice).unwrap_or_default();
+        let asked = |records| PlanOf { stage, records, seed, epoch, losses };
         let drawn = u32::try_from(records).ok().filter(|_| !is_too_much);
         let plan = drawn.and_then(|records| self.terms.planner.plan(&asked(records)));
+        let counted = || drawn.and_then(|records| self.terms.planner.tickets(&asked(records)));
         self.is_planned &= plan.is_some();
-        let tickets = plan.as_ref().map(Plan::tickets).or_else(|| self.terms.planner.tickets(stage, records));
+        let tickets = plan.as_ref().map(Plan::tickets).or_else(counted);
         let has_labels = self.terms.data.is_some_and(|data| data.labels.get(stage).is_some());
         let histogram = (plan.is_some() && has_labels).then(|| vec![0; self.terms.classes]);
         self.at = Some(Course {

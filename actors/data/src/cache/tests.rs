@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::Plan;
-use crate::sampler::Sampler;
+use crate::sampler::BoundSampler;
 use crate::shard_writer::ShardWriter;
 use crate::{catalog, compression::InflateBudget, phase::PhaseKind};
 
@@ -17,7 +17,7 @@ fn phase() -> PhaseSpec {
     let index = Arc::new(Index::open(&found.train.unwrap(), &InflateBudget::default()).unwrap());
     PhaseSpec {
         kind: PhaseKind::Train,
-        plan: Arc::new(Plan::new(Sampler::Sequential, index.len(), 1, 1, None)),
+        plan: Arc::new(Plan::new(&BoundSampler::sequential(index.len()), 1, 1, None)),
         index,
         features: FeatureNames::default(),
         batch_rows: 1,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
-use crate::chunk::{Chunk, ChunkRow, RowState};
+use crate::chunk::{Chunk, ChunkRow};
 use crate::failure::PipelineError;
-use crate::limits::{CHUNK_ENCODED_BYTES_TARGET, CHUNK_ROWS_MAX, ENCODED_BUFFER_BYTES_KEPT_MAX, VIEWS_MAX};
+use crate::limits::{CHUNK_ENCODED_BYTES_TARGET, CHUNK_ROWS_MAX, ENCODED_BUFFER_BYTES_KEPT_MAX};
 use crate::outcome::Tally;
 use crate::phase::Phase;
 use crate::slab::OpenSlab;
@@ -35,8 +35,7 @@ impl Walk {
         let rows_max = CHUNK_ROWS_MAX.min(slab_rows).min(left);
         let (mut rows, mut bytes) = (0, 0);
         while rows < rows_max {
-            let record = spec.plan.ticket(self.next_seq + rows as u64).record;
-            let more = self.phase.encoded_bytes(record);
+            let more = self.phase.encoded_bytes(&spec.plan.ticket(self.next_seq + rows as u64).records);
             if rows > 0 && bytes + more > CHUNK_ENCODED_BYTES_TARGET {
                 break;
             }
@@ -53,17 +52,7 @@ impl Walk {
         let slab_rows = open.lend(rows);
         let batch = (self.next_seq - spec.first_seq) / spec.batch_rows as u64;
         let tickets = (self.next_seq..self.next_seq + rows as u64).map(|seq| spec.plan.ticket(seq));
-        let rows: Vec<ChunkRow> = tickets
-            .map(|ticket| ChunkRow {
-                seq: ticket.seq,
-                record: ticket.record,
-                state: RowState::Issued,
-                image: 0..0,
-                label: -1,
-                hashes: [0; VIEWS_MAX],
-                panics: 0,
-            })
-            .collect();
+        let rows: Vec<ChunkRow> = tickets.map(ChunkRow::new).collect();
         encoded.clear();
         if encoded.capacity() < bytes as usize {
             encoded.reserve_exact(buffer_bytes(bytes));
@@ -84,6 +73,7 @@ impl Walk {
             encoded_bytes: bytes,
             picture_ns: 0,
             at: 0,
+            at_record: 0,
         }
     }
 }

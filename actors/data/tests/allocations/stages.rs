@@ -58,13 +58,10 @@ fn distorted(mut spec: PhaseSpec, distort: bool) -> PhaseSpec {
 fn chunk(phase: &Arc<Phase>, number: u64, slab_rows: Rows, mut encoded: Vec<u8>) -> Chunk {
     encoded.clear();
     let rows = (0..CHUNK_ROWS_MAX as u64)
-        .map(|row| {
-            let ticket = phase.spec.plan.ticket(number * CHUNK_ROWS_MAX as u64 + row);
-            let (seq, record, state) = (ticket.seq, ticket.record, RowState::Issued);
-            ChunkRow { seq, record, state, image: 0..0, label: -1, hashes: [0; VIEWS_MAX], panics: 0 }
-        })
+        .map(|row| ChunkRow::new(phase.spec.plan.ticket(number * CHUNK_ROWS_MAX as u64 + row)))
         .collect();
-    Chunk { phase: Arc::clone(phase), batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0, picture_ns: 0 }
+    let phase = Arc::clone(phase);
+    Chunk { phase, batch: number, slab_rows, rows, encoded, encoded_bytes: 0, at: 0, at_record: 0, picture_ns: 0 }
 }
 
 #[test]

@@ -90,13 +90,19 @@ impl BatchTransforms {
         }
     }
 
-    /// Transforms a training batch: views, float32 `[N, 3, H, W]` in 0–1 each, with the labels `[N]` int64; `keys` are those
-    /// of the rows, view by view. Shapes and memory layouts stay.
-    pub fn apply(&self, views: Vec<Tensor>, labels: Tensor, keys: &[Vec<ViewKey>]) -> (Vec<Tensor>, Targets) {
+    /// Transforms a training batch: views, float32 `[N, 3, H, W]` in 0–1 each, with the labels `[N]` int64 of each view, or of
+    /// all together; `keys` are those of the rows, view by view. Shapes and memory layouts stay.
+    ///
+    /// # Panics
+    /// If views with labels of their own are to be mixed, which no recipe can ask for.
+    pub fn apply(&self, views: Vec<Tensor>, mut labels: Vec<Tensor>, keys: &[Vec<ViewKey>]) -> (Vec<Tensor>, Targets) {
         let views = views.into_iter().zip(keys).map(|(view, keys)| self.view(view, keys)).collect();
         match (self.mix, keys) {
-            (Some(mix), [keys, ..]) => mix.apply(views, labels, keys),
-            _ => (views, Targets::Classes(labels)),
+            (Some(mix), [keys, ..]) => {
+                assert_eq!(labels.len(), 1, "pictures with classes of their own are not mixed");
+                mix.apply(views, labels.remove(0), keys)
+            }
+            _ => (views, Targets::of_views(labels)),
         }
     }
 

@@ -73,7 +73,7 @@ fn targets_are_mixed_where_pictures_are_and_only_there() {
     let apply = |spec: &BatchSpec, seqs: &[u64]| {
         let (images, keys) = pictures(seqs);
         let labels = Tensor::zeros([seqs.len() as i64], (Kind::Int64, Device::Cpu));
-        BatchTransforms::new(spec, 256, Device::Cpu).apply(vec![images], labels, &[keys])
+        BatchTransforms::new(spec, 256, Device::Cpu).apply(vec![images], vec![labels], &[keys])
     };
     let (mixed, targets) = apply(&spec, &[0, 1, 2]);
     assert!(matches!(targets, Targets::Mixed { .. }));

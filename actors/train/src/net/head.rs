@@ -1,4 +1,4 @@
-//! The head: the mean over all positions, then one linear layer. Not for several heads: a net that has them has its own.
+//! The head: the mean over all positions, then one linear layer. Not for what is made of several heads (see `xresnet`).
 
 use tch::Tensor;
 

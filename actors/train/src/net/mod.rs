@@ -14,6 +14,7 @@ mod conv_stem;
 pub mod deconv;
 mod deconv_stem;
 pub mod eca;
+pub mod embedding;
 mod head;
 pub mod mixed_conv;
 pub mod mk_block;

@@ -8,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::activation::Activation;
 use super::attention::ATTENTIONS;
 use super::block::{BLOCKS, BlockSpec, Place, ResidualBlock};
+use super::embedding::{EMBEDDING_MAX, EmbeddingHead};
 use super::head::LinearHead;
 use super::part::{SpecError, checked, find, within};
 use super::pool::POOLS;
@@ -22,6 +23,8 @@ const STAGE_WIDTHS: [i64; 4] = [64, 128, 256, 512];
 const FIRST_STAGE: usize = 4;
 /// Key of the classifier: after the stages, the pool, flatten and dropout.
 const HEAD: &str = "11";
+/// Key of the embedding head, which the references don't have.
+pub(crate) const EMBEDDING: &str = "embedding";
 
 /// Most blocks in one body stage.
 pub const BLOCKS_MAX: i64 = 256;
@@ -51,6 +54,8 @@ pub struct XResNetSpec {
     pub activation: Activation,
     /// Number of logits.
     pub outputs: i64,
+    /// Numbers of the embedding that a second head makes of each view; `None` = there is no such head.
+    pub embedding: Option<i64>,
 }
 
 impl XResNetSpec {
@@ -97,6 +102,7 @@ impl XResNetSpec {
             self_attention: None,
             activation: Activation::Relu,
             outputs,
+            embedding: None,
         }
     }
 
@@ -119,6 +125,9 @@ impl XResNetSpec {
             within("self_attention_stage", stage, 0, STAGE_WIDTHS.len() as i64 - 1)?;
         }
         within("outputs", self.outputs, 1, OUTPUTS_MAX)?;
+        if let Some(size) = self.embedding {
+            within("embedding", size, 1, EMBEDDING_MAX)?;
+        }
         let block = find(BLOCKS, "block.kind", self.block.kind)?;
         for place in self.places() {
             (block.make.check)(&self.block, &place)?;
@@ -163,51 +172,86 @@ impl XResNetSpec {
     }
 }
 
-/// Stem → pool → four stages of residual blocks → head.
+/// Stem → pool → four stages of residual blocks → classifier, and an embedding head beside it where one is wanted.
 pub struct XResNet {
-    layers: Vec<Box<dyn Layer>>,
+    body: Vec<Box<dyn Layer>>,
+    classifier: LinearHead,
+    embedder: Option<EmbeddingHead>,
     state: StateDict,
 }
 
 impl XResNet {
-    /// A freshly initialised net: Kaiming-normal convolutions and classifier (deconvolutions keep PyTorch's uniform
+    /// A freshly initialised net: Kaiming-normal convolutions and heads (deconvolutions keep PyTorch's uniform
     /// values), biases 0, norm weights 1 except the last norm of each block, which starts at 0 like self-attention's
-    /// gamma. Call `tch::manual_seed` first; a seed gives the same float32 values on every device.
+    /// gamma. Call `tch::manual_seed` first; a seed gives the same float32 values on every device, and the same body and
+    /// classifier with an embedding head or without.
     ///
     /// # Panics
     /// If [`XResNetSpec::check`] would refuse the description.
     pub fn new(spec: &XResNetSpec, device: Device, kind: Kind) -> Self {
         spec.check().expect("the caller has checked the description of the net");
         let mut state = StateBuilder::new(device, kind);
-        let mut layers = spec.stem.build(&mut state, spec.activation);
-        layers.push(checked(POOLS, spec.pool).make.build(&mut state, spec.stem.widths[2]));
+        let mut body = spec.stem.build(&mut state, spec.activation);
+        body.push(checked(POOLS, spec.pool).make.build(&mut state, spec.stem.widths[2]));
         for place in spec.places() {
             let is_last = place.index + 1 == spec.layers[place.stage];
             let self_attention = is_last && spec.self_attention == Some(place.stage as i64);
             let key = format!("{}.{}", FIRST_STAGE + place.stage, place.index);
-            layers.push(state.within(key, |state| Box::new(ResidualBlock::new(state, spec, &place, self_attention))));
+            body.push(state.within(key, |state| Box::new(ResidualBlock::new(state, spec, &place, self_attention))));
         }
         let channels = STAGE_WIDTHS[3] * spec.block.expansion;
-        layers.push(Box::new(state.within(HEAD, |state| LinearHead::new(state, channels, spec.outputs))));
-        Self { layers, state: state.finish() }
+        let classifier = state.within(HEAD, |state| LinearHead::new(state, channels, spec.outputs));
+        let embedder =
+            spec.embedding.map(|size| state.within(EMBEDDING, |state| EmbeddingHead::new(state, channels, size)));
+        Self { body, classifier, embedder, state: state.finish() }
     }
-}
 
-impl XResNet {
     /// Logits `[N, outputs]` of one view `[N, 3, H, W]`, as [`Net::forward`] makes them of each.
     pub fn logits(&self, images: &Tensor, train: bool) -> Tensor {
+        self.classifier.forward(&self.features(images, train), train)
+    }
+
+    /// What the body makes of images: the map that the heads look at.
+    fn features(&self, images: &Tensor, train: bool) -> Tensor {
         let mut x = images.shallow_clone();
-        for layer in &self.layers {
+        for layer in &self.body {
             x = layer.forward(&x, train);
         }
         x
     }
+
+    /// Logits, and the embedding where there is a head for it.
+    fn heads(&self, images: &Tensor, train: bool) -> (Tensor, Option<Tensor>) {
+        let map = self.features(images, train);
+        (self.classifier.forward(&map, train), self.embedder.as_ref().map(|embedder| embedder.forward(&map, train)))
+    }
 }
 
 impl Net for XResNet {
-    /// A head for each view: its logits.
+    /// The logits of each view, in their order; then, where the net has an embedding head, the embedding `[N, E]` of each.
+    ///
+    /// Views of one size go through the body together, as one batch: BatchNorm then measures all of them alike, where a pass
+    /// for each would let it tell an anchor from a negative by their statistics. Views of different sizes can't be joined;
+    /// they go one after the other, and each updates the running statistics.
     fn forward(&self, views: &[Tensor], train: bool) -> Vec<Tensor> {
-        views.iter().map(|images| self.logits(images, train)).collect()
+        let mut of_views: Vec<Option<(Tensor, Option<Tensor>)>> = views.iter().map(|_| None).collect();
+        while let Some(first) = of_views.iter().position(Option::is_none) {
+            let alike: Vec<usize> =
+                (first..views.len()).filter(|&at| views[at].size() == views[first].size()).collect();
+            if let [only] = alike[..] {
+                of_views[only] = Some(self.heads(&views[only], train));
+                continue;
+            }
+            let joined = Tensor::cat(&alike.iter().map(|&at| &views[at]).collect::<Vec<_>>(), 0);
+            let (logits, embeddings) = self.heads(&joined, train);
+            let rows = views[first].size()[0];
+            for (part, &at) in alike.iter().enumerate() {
+                let of_part = |all: &Tensor| all.narrow(0, part as i64 * rows, rows);
+                of_views[at] = Some((of_part(&logits), embeddings.as_ref().map(of_part)));
+            }
+        }
+        let (logits, embeddings): (Vec<_>, Vec<_>) = of_views.into_iter().flatten().unzip();
+        logits.into_iter().chain(embeddings.into_iter().flatten()).collect()
     }
 
     fn state(&self) -> &StateDict {

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use fastgarden_data::batch::Batch;
 use fastgarden_data::pipeline::{Batches, Pipeline, Taken};
-use fastgarden_data::plan::Plan;
+use fastgarden_data::plan::{Occasion, Plan};
 use fastgarden_proto::ledger::Epoch;
 use fastgarden_proto::ledger::line::Line;
 
 use super::clock::Clock;
 use super::evaluate::evaluate;
+use super::memory::Memory;
 use super::pending::Pending;
 use super::progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 use super::spec::{EmaSpec, StageSpec, TrainSpec};
@@ -42,6 +43,7 @@ pub(super) struct Course<'a> {
     pub(super) pending: Vec<Pending>,
     committed_at: Instant,
     clock: Clock,
+    memory: Memory,
 }
 
 /// Trains from wherever the run stands to its end, or to a command to stop.
@@ -51,11 +53,13 @@ pub fn run(
     commands: &Receiver<Command>,
     events: &Sender<Event>,
 ) -> Result<RunEnd, TrainError> {
+    let mut memory = Memory::start(spec.device, spec.device_bytes_max)?;
     let (state, discarded) = RunState::open(spec)?;
+    memory.go_on_from(state.progress.peak_device_bytes);
     pipeline.remember_bad_records(state.progress.bad_records.iter().copied());
     let clock = Clock::start(state.progress.seconds, spec.seconds_max);
     let (pending, committed_at) = (Vec::new(), Instant::now());
-    let mut course = Course { spec, pipeline, commands, events, state, pending, committed_at, clock };
+    let mut course = Course { spec, pipeline, commands, events, state, pending, committed_at, clock, memory };
     if let Some(discarded) = discarded {
         course.tell(Event::Resumed { step: course.state.progress.cursor.step, discarded });
     }
@@ -82,7 +86,9 @@ impl Course<'_> {
     fn epoch(&mut self) -> Result<Flow, TrainError> {
         let begun = Instant::now();
         let stage = self.stage().clone();
-        let plan = Arc::new(stage.plan(self.spec.seed, self.state.progress.cursor.epoch, self.spec.cap));
+        let epoch = self.state.progress.cursor.epoch;
+        let losses = &self.state.plan_losses;
+        let plan = Arc::new(stage.plan(&Occasion { seed: self.spec.seed, epoch, cap: self.spec.cap, losses }));
         if self.state.progress.cursor.next == Next::Train {
             if self.train(&stage, &plan)? == Flow::Stop {
                 return Ok(Flow::Stop);
@@ -131,7 +137,10 @@ impl Course<'_> {
         if let Err(earlier) = self.catch_up() {
             return earlier;
         }
-        if matches!(error, TrainError::Pipeline(_) | TrainError::OutOfTime { .. }) {
+        if matches!(
+            error,
+            TrainError::Pipeline(_) | TrainError::OutOfTime { .. } | TrainError::OutOfDeviceMemory { .. }
+        ) {
             let saved = self.commit().and_then(|()| self.state.end_attempt(false));
             if let Err(second) = saved {
                 tracing::error!(%second, "what was trained could not be saved either");
@@ -146,10 +155,13 @@ impl Course<'_> {
         transforms: &BatchTransforms,
         batches: &mut Batches<'_>,
     ) -> Result<Flow, TrainError> {
-        let steps_of_stage = stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs);
+        let cursor = &self.state.progress.cursor;
+        let steps_of_stage = stage.steps(cursor.epoch - cursor.epoch_of_stage, self.spec.cap);
         loop {
             if batches.batches_left() > 0 {
-                self.clock.refuse_overtime(self.state.progress.cursor.step)?;
+                let step = self.state.progress.cursor.step;
+                self.clock.refuse_overtime(step)?;
+                self.memory.refuse_excess(step)?;
             }
             let batch = match batches.next_unless(self.commands) {
                 Taken::Command(Command::Stop) => return self.catch_up().map(|()| Flow::Stop),
@@ -177,7 +189,8 @@ impl Course<'_> {
             let (views, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step);
-            let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm };
+            let keeps_losses = self.spec.keeps_losses(self.state.progress.cursor.stage);
+            let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm, keeps_losses };
             let RunState { net, optimizer, scaler, ema, .. } = &mut self.state;
             let (views, targets) = transforms.apply(views, labels, &keys_of(&batch));
             let objective = &*self.spec.objective;
@@ -244,6 +257,7 @@ impl Course<'_> {
         let tally = std::mem::take(&mut self.state.progress.tally);
         let record = record(&cursor, &tally, dropped_last, judged.as_ref(), elapsed);
         let judged = judged.unwrap_or_default();
+        let losses = self.losses_for_next(&cursor);
         self.state.append(Line::Epoch(Epoch {
             epoch: cursor.epoch,
             issued: record.issued,
@@ -251,14 +265,16 @@ impl Course<'_> {
             quarantined: record.quarantined,
             dropped_last,
             plan_hash: plan.hash(),
-            class_histogram: tally.class_histogram,
+            class_histogram: record.class_histogram.clone(),
             evaluated: judged.examples,
             evaluation_quarantined: judged.quarantined,
             train_loss: record.train_loss,
             valid_loss: judged.mean_loss().unwrap_or(0.0),
             accuracy: record.accuracy,
             weights_sha256: sha256_of_weights(self.state.net.state()),
+            losses: losses.clone(),
         }))?;
+        self.state.plan_losses = losses;
         self.state.progress.epochs.push(record.clone());
         self.advance(stage, whole);
         // An epoch that is not the last is committed with the next checkpoint: its validation can be repeated.
@@ -268,6 +284,17 @@ impl Course<'_> {
         }
         self.tell(Event::Epoch(record));
         Ok(())
+    }
+
+    /// What the next epoch's plan goes by, for the ledger: nothing where it goes by no losses, or draws other records.
+    fn losses_for_next(&self, cursor: &super::state::Cursor) -> Vec<u32> {
+        let here = cursor.stage;
+        let next = if cursor.epoch_of_stage + 1 < self.stage().epochs { here } else { here + 1 };
+        let goes_by = self.spec.stages.get(next).is_some_and(|stage| stage.sampler.needs_losses());
+        match goes_by && self.spec.trains_on_the_same(here, next) {
+            true => self.state.record_losses.thousandths().to_vec(),
+            false => Vec::new(),
+        }
     }
 
     /// Moves the cursor to the next epoch, the next stage, or the end.
@@ -281,6 +308,9 @@ impl Course<'_> {
         }
         (cursor.next, cursor.seq, cursor.epoch) = (Next::Train, 0, cursor.epoch + 1);
         if stage_ends {
+            if !self.spec.trains_on_the_same(cursor.stage, cursor.stage + 1) {
+                self.state.record_losses.clear();
+            }
             (cursor.stage, cursor.epoch_of_stage, cursor.step_of_stage) = (cursor.stage + 1, 0, 0);
             if self.spec.stages[cursor.stage].reset_optimizer {
                 self.state.optimizer = self.spec.new_optimizer(self.state.net.state());
@@ -300,6 +330,7 @@ impl Course<'_> {
         self.catch_up()?;
         self.state.progress.bad_records = self.pipeline.bad_records();
         self.state.progress.seconds = self.clock.seconds();
+        self.state.progress.peak_device_bytes = self.memory.peak_bytes();
         self.state.commit(self.spec.checkpoint.keep)?;
         self.committed_at = Instant::now();
         Ok(())
@@ -307,8 +338,13 @@ impl Course<'_> {
 
     fn result(&self) -> RunResult {
         let progress = &self.state.progress;
-        let planned: u64 =
-            self.spec.stages.iter().map(|stage| stage.steps_per_epoch(self.spec.cap) * u64::from(stage.epochs)).sum();
+        let mut first_epoch = self.spec.opening.parent.as_ref().map_or(0, |parent| parent.epochs) + 1;
+        let steps_of = |stage: &StageSpec| {
+            let steps = stage.steps(first_epoch, self.spec.cap);
+            first_epoch += stage.epochs;
+            steps
+        };
+        let planned: u64 = self.spec.stages.iter().map(steps_of).sum();
         RunResult {
             epochs: progress.epochs.clone(),
             steps: progress.cursor.step,
@@ -318,6 +354,7 @@ impl Course<'_> {
             attempts: self.state.attempts(),
             cut_short: progress.cursor.step < planned,
             seconds: progress.seconds,
+            peak_device_bytes: self.memory.peak_bytes(),
         }
     }
 }
@@ -344,5 +381,6 @@ fn record(
         quarantined: tally.quarantined,
         dropped_last,
         skipped_steps: tally.skipped,
+        class_histogram: tally.class_histogram.clone(),
     }
 }

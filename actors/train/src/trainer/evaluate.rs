@@ -39,7 +39,8 @@ pub fn evaluate(
             let (views, labels) = step::to_device(&batch, device, channels_last);
             batch.release_pixels();
             let views: Vec<_> = views.into_iter().map(|view| normalizer.apply(view)).collect();
-            let (loss, correct) = step::judge(net, &*spec.objective, &views, labels);
+            let label = labels.into_iter().next().expect("a batch has the labels of its first view");
+            let (loss, correct) = step::judge(net, &*spec.objective, &views, label);
             tally.add(batch.len() as u64, loss, correct);
         }
         tally.add_quarantined(batch.quarantined().len() as u64);

@@ -7,6 +7,7 @@ use crossbeam_channel::Receiver;
 use fastgarden_data::batch::Batch;
 use fastgarden_data::outcome::Use;
 use fastgarden_data::pipeline::{Batches, Pipeline, Taken};
+use fastgarden_data::plan::Occasion;
 
 use super::progress::{Command, TrainError};
 use super::spec::{StageSpec, TrainSpec};
@@ -49,7 +50,7 @@ pub fn find_lr(
     let mut finder = Finder { spec, stage: &spec.stages[0], range, net, optimizer, scaler, curve: Curve::default() };
     for epoch in 1.. {
         let steps_left = range.steps - finder.steps();
-        let plan = Arc::new(finder.stage.plan(spec.seed, epoch, spec.cap));
+        let plan = Arc::new(finder.stage.plan(&Occasion { seed: spec.seed, epoch, cap: spec.cap, losses: &[] }));
         let before = finder.steps();
         let mut batches = pipeline.open(finder.stage.phase(plan, 0, Some(steps_left)))?;
         match finder.epoch(&mut batches, commands, &mut told)? {
@@ -104,6 +105,7 @@ impl Finder<'_> {
             seed: step::seed_of_step(self.spec.seed, number + 1),
             precision: self.stage.precision,
             clip_norm: self.spec.clip_norm,
+            keeps_losses: false,
         };
         let (objective, scaler) = (&*self.spec.objective, self.scaler.as_mut());
         let launched = step::train(&self.net, objective, &mut *self.optimizer, scaler, (views, &targets), how);

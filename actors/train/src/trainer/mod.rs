@@ -9,9 +9,11 @@ mod clock;
 mod course;
 mod evaluate;
 mod find_lr;
+mod memory;
 mod pending;
 mod predict;
 mod progress;
+mod record_losses;
 mod spec;
 mod standing;
 mod start;
@@ -35,7 +37,7 @@ pub use progress::{Command, EpochRecord, Event, RunEnd, RunResult, TrainError};
 pub use spec::{CheckpointSpec, EmaSpec, EvaluationSpec, OptimizerSpec, SplitSpec, StageSpec, StartSpec, TrainSpec};
 pub use standing::{Standing, cpu_threads_of, show_mean, standing_in, standing_of};
 pub use start::StartWeights;
-pub use step::ROWS_MIN;
+pub use step::{ROWS_MIN, images};
 
 /// Events the application may be behind before the trainer waits for it.
 pub const EVENTS_MAX: usize = 4_096;

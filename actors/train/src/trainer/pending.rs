@@ -26,32 +26,34 @@ pub struct Pending {
 }
 
 /// What a step came to, on the host.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Known {
     /// Its loss; `None` where there was no step.
     loss: Option<f64>,
     /// Whether the optimiser made it.
     applied: bool,
+    /// The loss of each usable row, where they are kept.
+    losses: Vec<f32>,
 }
 
 /// All of them at once: one copy from the device, one wait for it.
 fn fetch(pending: &[Pending]) -> Vec<Known> {
-    let launched = || pending.iter().filter_map(|step| step.launched.as_ref());
-    let flags = launched().filter_map(|launched| launched.applied.as_ref());
-    let numbers: Vec<Tensor> =
-        launched().map(|launched| &launched.loss).chain(flags).map(|number| number.to_kind(Kind::Float)).collect();
-    if numbers.is_empty() {
-        return pending.iter().map(|_| Known { loss: None, applied: false }).collect();
-    }
-    let numbers = Vec::<f32>::try_from(Tensor::stack(&numbers, 0)).expect("a row of float32 can be copied to memory");
-    let (losses, flags) = numbers.split_at(launched().count());
-    let (mut losses, mut flags) = (losses.iter(), flags.iter());
-    let mut next = |launched: &Launched| Known {
-        loss: losses.next().map(|&loss| f64::from(loss)),
-        applied: launched.applied.is_none() || flags.next() == Some(&1.0),
+    let of_step = |launched: &'_ Launched| {
+        let numbers = [Some(&launched.loss), launched.applied.as_ref(), launched.losses.as_ref()];
+        numbers.into_iter().flatten().map(|number| number.to_kind(Kind::Float).view([-1])).collect::<Vec<_>>()
     };
-    let known = |step: &Pending| step.launched.as_ref().map_or(Known { loss: None, applied: false }, &mut next);
-    pending.iter().map(known).collect()
+    let numbers: Vec<Tensor> = pending.iter().filter_map(|step| step.launched.as_ref()).flat_map(of_step).collect();
+    if numbers.is_empty() {
+        return pending.iter().map(|_| Known::default()).collect();
+    }
+    let numbers = Vec::<f32>::try_from(Tensor::cat(&numbers, 0)).expect("a row of float32 can be copied to memory");
+    let mut numbers = numbers.into_iter();
+    let mut next = |launched: &Launched| Known {
+        loss: numbers.next().map(f64::from),
+        applied: launched.applied.is_none() || numbers.next() == Some(1.0),
+        losses: numbers.by_ref().take(launched.losses.as_ref().map_or(0, Tensor::numel)).collect(),
+    };
+    pending.iter().map(|step| step.launched.as_ref().map_or_else(Known::default, &mut next)).collect()
 }
 
 impl Course<'_> {
@@ -68,12 +70,15 @@ impl Course<'_> {
     /// Tally, ledger line, outcomes, events of one step.
     fn write_down(&mut self, step: Pending, known: Known) -> Result<(), TrainError> {
         let Pending { mut batch, step, .. } = step;
-        self.refuse_divergence(step, known)?;
+        self.refuse_divergence(step, &known)?;
         // A skipped step's loss may have overflowed, which is no number for a ledger.
         let loss = known.loss.filter(|loss| loss.is_finite());
         let stage = &self.spec.stages[self.state.progress.cursor.stage];
         self.state.batch_hash.update(batch.digests(), stage.views.len());
         self.count(&batch, loss);
+        if !known.losses.is_empty() {
+            self.state.record_losses.note(stage.train.index.len(), batch.tickets(), &known.losses);
+        }
         let (seqs, quarantined) = (batch.seqs(), batch.quarantined());
         let words = self.state.note_quarantined("train", &stage.train.index, quarantined)?;
         let line = Step {
@@ -98,7 +103,7 @@ impl Course<'_> {
 
     /// A step that was made with a loss that is no number has spoilt the weights; steps that are skipped again and again
     /// will never be made.
-    fn refuse_divergence(&mut self, step: u64, known: Known) -> Result<(), TrainError> {
+    fn refuse_divergence(&mut self, step: u64, known: &Known) -> Result<(), TrainError> {
         let Some(loss) = known.loss else {
             self.state.progress.tally.skipped += 1;
             return Ok(());

@@ -80,7 +80,7 @@ pub fn predict(
             Taken::Batch(batch) => batch?,
         };
         let usable = batch.digests().iter().filter(|row| row.label != RowDigest::QUARANTINED);
-        let records: Vec<u32> = usable.map(|row| plan.ticket(row.seq).record).collect();
+        let records: Vec<u32> = usable.map(|row| plan.ticket(row.seq).records.first()).collect();
         let (mut plain, mut flipped) = (Vec::new(), spec.flip.then(Vec::new));
         if !batch.is_empty() {
             let _guard = tch::no_grad_guard();
@@ -115,8 +115,10 @@ fn guesses(probabilities: &Tensor, records: &[u32], labels: &[i64], classes: i64
     // A label beyond the outputs has no probability; its loss is set below.
     let known = Tensor::from_slice(labels).clamp(0, outputs - 1).to_device(probabilities.device());
     let of_label = probabilities.gather(1, &known.unsqueeze(1), false).squeeze_dim(1);
-    let whole = |tensor: Tensor| Vec::<i64>::try_from(tensor.to_device(Device::Cpu)).expect("a row of int64 can be copied");
-    let real = |tensor: Tensor| Vec::<f32>::try_from(tensor.to_device(Device::Cpu)).expect("a row of float32 can be copied");
+    let whole =
+        |tensor: Tensor| Vec::<i64>::try_from(tensor.to_device(Device::Cpu)).expect("a row of int64 can be copied");
+    let real =
+        |tensor: Tensor| Vec::<f32>::try_from(tensor.to_device(Device::Cpu)).expect("a row of float32 can be copied");
     let (of_all, class, probability, of_label) = (whole(of_all), whole(class), real(probability), real(of_label));
     let guess = |row: usize| {
         let label = labels[row];

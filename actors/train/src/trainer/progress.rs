@@ -84,6 +84,9 @@ pub struct EpochRecord {
     /// Steps that were not made: a float16 overflow, or a batch with fewer than two usable rows.
     #[serde(default)]
     pub skipped_steps: u64,
+    /// Trained tickets of each class.
+    #[serde(default)]
+    pub class_histogram: Vec<u64>,
 }
 
 /// How a run ended.
@@ -117,6 +120,8 @@ pub struct RunResult {
     pub cut_short: bool,
     /// Seconds of all attempts.
     pub seconds: f64,
+    /// The most that an attempt took of its device; `None` on a CPU, and where it could not be measured.
+    pub peak_device_bytes: Option<u64>,
 }
 
 /// Why a run failed.
@@ -192,7 +197,30 @@ pub enum TrainError {
         /// What it may take.
         most: u64,
     },
+    /// The run took more of its device than it may.
+    #[error(
+        "the run has taken {:.1} GiB of device memory, and may take {:.1}: it is stopped at step {step}, and everything up to \
+         there is saved; try a smaller batch_size, or precision = \"fp16-on-gpu\"",
+        gib(*bytes),
+        gib(*most)
+    )]
+    OutOfDeviceMemory {
+        /// Steps that are saved.
+        step: u64,
+        /// Seen.
+        bytes: u64,
+        /// What it may take.
+        most: u64,
+    },
+    /// CUDA's allocator takes no limit.
+    #[error("CUDA's allocator could not be limited: {0}; leave --device-memory-limit out, or update the driver")]
+    Uncapped(String),
     /// libtorch or the trainer panicked.
     #[error("the trainer broke down: {0}; if memory ran out choose a smaller batch, else please report this")]
     Panicked(String),
+}
+
+/// Bytes in GiB.
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / (1u64 << 30) as f64
 }

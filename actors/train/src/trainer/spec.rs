@@ -8,9 +8,9 @@ use fastgarden_data::example::FeatureNames;
 use fastgarden_data::index::Index;
 use fastgarden_data::phase::{PhaseKind, PhaseSpec};
 use fastgarden_data::picture::DecodeMode;
-use fastgarden_data::plan::Plan;
+use fastgarden_data::plan::{Occasion, Plan};
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::BoundSampler;
 use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::Opening;
 use tch::Device;
@@ -80,8 +80,8 @@ pub struct StageSpec {
     pub batch_rows: usize,
     /// Whether an incomplete last batch is dropped.
     pub drop_last: bool,
-    /// Order of the examples.
-    pub sampler: Sampler,
+    /// What draws its epochs.
+    pub sampler: BoundSampler,
     /// One transform per view.
     pub views: Vec<Transform>,
     /// What is done to its batches on the device.
@@ -101,6 +101,8 @@ pub struct StageSpec {
 pub struct EvaluationSpec {
     /// Where its examples come from.
     pub split: SplitSpec,
+    /// Which of them are judged, in order.
+    pub sampler: BoundSampler,
     /// How they are cut.
     pub view: Transform,
     /// As in training.
@@ -176,6 +178,8 @@ pub struct TrainSpec {
     pub max_steps: Option<u64>,
     /// Most seconds of the run, over all attempts: at the first batch beyond them it is saved and fails.
     pub seconds_max: Option<u64>,
+    /// Most bytes that it may take of a GPU, CUDA's own share included: beyond them it is saved and fails.
+    pub device_bytes_max: Option<u64>,
     /// libtorch's threads on the CPU.
     pub cpu_threads: i32,
     /// When to write checkpoints.
@@ -201,10 +205,24 @@ impl TrainSpec {
     }
 }
 
+impl TrainSpec {
+    /// Whether two stages draw from the same records.
+    pub(super) fn trains_on_the_same(&self, one: usize, other: usize) -> bool {
+        let [one, other] = [one, other].map(|stage| &self.stages[stage].train.index);
+        Arc::ptr_eq(one, other) || one.fingerprint() == other.fingerprint()
+    }
+
+    /// Whether a plan of this stage, or of one after it on the same records, goes by what records' losses are.
+    pub(super) fn keeps_losses(&self, stage: usize) -> bool {
+        let mut alike = (stage..self.stages.len()).take_while(|&later| self.trains_on_the_same(stage, later));
+        alike.any(|later| self.stages[later].sampler.needs_losses())
+    }
+}
+
 impl StageSpec {
     /// The plan of an epoch.
-    pub fn plan(&self, seed: u64, epoch: u32, cap: Option<u64>) -> Plan {
-        Plan::new(self.sampler, self.train.index.len(), seed, epoch, cap)
+    pub fn plan(&self, occasion: &Occasion<'_>) -> Plan {
+        Plan::of(&self.sampler, occasion)
     }
 
     /// The transforms of its batches, with what they keep on the device.
@@ -213,11 +231,14 @@ impl StageSpec {
         BatchTransforms::new(&self.batch, pixels_max, device)
     }
 
-    /// Steps of one epoch.
-    pub fn steps_per_epoch(&self, cap: Option<u64>) -> u64 {
-        let tickets = (self.train.index.len() as u64).min(cap.unwrap_or(u64::MAX));
+    /// Steps of all of its epochs, the first of which is `first_epoch` over the lineage.
+    pub fn steps(&self, first_epoch: u32, cap: Option<u64>) -> u64 {
         let rows = self.batch_rows as u64;
-        if self.drop_last { tickets / rows } else { tickets.div_ceil(rows) }
+        let steps = |epoch| {
+            let tickets = self.sampler.tickets(epoch).min(cap.unwrap_or(u64::MAX));
+            if self.drop_last { tickets / rows } else { tickets.div_ceil(rows) }
+        };
+        (first_epoch..first_epoch.saturating_add(self.epochs)).map(steps).sum()
     }
 
     /// The training phase that walks `plan` from `first_seq` on, for at most `steps_max` steps.
@@ -243,7 +264,7 @@ impl StageSpec {
 impl EvaluationSpec {
     /// The validation phase.
     pub fn phase(&self) -> PhaseSpec {
-        let plan = Plan::new(Sampler::Sequential, self.split.index.len(), 0, 0, self.limit);
+        let plan = Plan::new(&self.sampler, 0, 0, self.limit);
         PhaseSpec {
             kind: PhaseKind::Validate,
             index: Arc::clone(&self.split.index),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts;
 use super::progress::{EpochRecord, TrainError};
+use super::record_losses::RecordLosses;
 use super::spec::{StartSpec, TrainSpec};
 use super::start::StartWeights;
 use crate::checkpoint::{self, Loaded, OPTIMIZER};
@@ -27,6 +28,8 @@ use crate::precision::Scaler;
 const SCALER: &str = "scaler";
 /// Section of the mean weights' tensors in a checkpoint.
 pub(super) const EMA: &str = "ema";
+/// Section of the records' losses in a checkpoint.
+const LOSSES: &str = "losses";
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +115,9 @@ pub struct Progress {
     /// Seconds of all attempts up to here; what a killed one did after its last checkpoint is not among them.
     #[serde(default)]
     pub seconds: f64,
+    /// The most that an attempt took of its device, where it was measured.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
     /// Distinct bad records so far: (data set, record).
     pub bad_records: Vec<(u64, u32)>,
 }
@@ -126,6 +132,10 @@ pub struct RunState {
     pub ema: Option<Ema>,
     /// The loss scaler, where a stage computes in float16.
     pub scaler: Option<Scaler>,
+    /// What the records' losses were, where a later epoch's plan goes by them.
+    pub(super) record_losses: RecordLosses,
+    /// What they were when the epoch at hand was planned: those in the ledger's last epoch line.
+    pub(super) plan_losses: Vec<u32>,
     /// Everything else that is saved.
     pub progress: Progress,
     /// The chain, in its own form.
@@ -200,6 +210,7 @@ impl RunState {
             ledger: ledger.position().clone(),
             quarantine_bytes: 0,
             seconds: 0.0,
+            peak_device_bytes: None,
             bad_records: Vec::new(),
         };
         let state = Self {
@@ -207,6 +218,8 @@ impl RunState {
             optimizer,
             scaler,
             ema,
+            record_losses: RecordLosses::default(),
+            plan_losses: Vec::new(),
             progress,
             batch_hash: BatchHash::default(),
             ledger,
@@ -242,10 +255,13 @@ impl RunState {
         if let Some(ema) = &mut ema {
             ema.load(optimizer.flat(), net.state(), &checkpoint::section(loaded, EMA))?;
         }
+        let record_losses = RecordLosses::load(&checkpoint::section(loaded, LOSSES))
+            .ok_or_else(|| misfit("the losses of its records are no whole numbers".to_owned()))?;
         let path = spec.folder.join("ledger.jsonl");
         let discarded = steps_after(&path, progress.ledger.bytes);
         let ledger = Ledger::resume(&path, progress.ledger.clone())?;
-        if let Some(Line::Opening(began)) = ledger::read(&path)?.first()
+        let lines = ledger::read(&path)?;
+        if let Some(Line::Opening(began)) = lines.first()
             && let Some(what) = difference(began, &spec.opening)
         {
             return Err(misfit(format!(
@@ -259,6 +275,8 @@ impl RunState {
             optimizer,
             scaler,
             ema,
+            record_losses,
+            plan_losses: losses_in(lines),
             batch_hash,
             ledger,
             quarantine: spec.folder.join("quarantine.jsonl"),
@@ -289,6 +307,7 @@ impl RunState {
         tensors.extend(checkpoint::with_prefix(SCALER, self.scaler.as_ref().map(Scaler::save).unwrap_or_default()));
         let mean = self.ema.as_ref().map(|ema| ema.save(self.optimizer.flat(), self.net.state()));
         tensors.extend(checkpoint::with_prefix(EMA, mean.unwrap_or_default()));
+        tensors.extend(checkpoint::with_prefix(LOSSES, self.record_losses.save()));
         let meta = serde_json::to_value(&self.progress).expect("progress is plain data");
         let name = format!("{}-{}", self.progress.cursor.epoch, self.progress.cursor.step);
         checkpoint::write(&self.checkpoints, &name, &tensors, &meta, keep)?;
@@ -335,6 +354,12 @@ impl RunState {
         }
         Ok(words)
     }
+}
+
+/// The losses of a ledger's last epoch.
+fn losses_in(lines: Vec<Line>) -> Vec<u32> {
+    let of_epoch = |line| if let Line::Epoch(epoch) = line { Some(epoch.losses) } else { None };
+    lines.into_iter().rev().find_map(of_epoch).unwrap_or_default()
 }
 
 /// What a run was begun with that is not so any more, in words.

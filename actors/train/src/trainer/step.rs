@@ -15,19 +15,24 @@ use crate::precision::{Precision, Scaler};
 pub const ROWS_MIN: usize = 2;
 
 /// All views of a batch on the device: float `[N, 3, H, W]` in 0–1 each (channels-last strides where asked for), with
-/// the labels `[N]`.
+/// the labels `[N]` of each view, or of all together where they show the same records.
 ///
 /// Bytes go over the bus as u8 and are converted there.
-pub fn to_device(batch: &Batch, device: Device, channels_last: bool) -> (Vec<Tensor>, Tensor) {
+pub fn to_device(batch: &Batch, device: Device, channels_last: bool) -> (Vec<Tensor>, Vec<Tensor>) {
     let view = |view: usize| {
         let size = batch.view_size(view);
         let shape = [batch.len() as i64, i64::from(size.height), i64::from(size.width), 3];
-        let pixels = sent(Tensor::from_data_size(batch.view(view), &shape, Kind::Uint8), device);
-        let images = pixels.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0;
-        if channels_last { images } else { images.contiguous() }
+        images(sent(Tensor::from_data_size(batch.view(view), &shape, Kind::Uint8), device), channels_last)
     };
     let views = (0..batch.views()).map(view).collect();
-    (views, sent(Tensor::from_slice(batch.labels()), device))
+    let labels = |view| sent(Tensor::from_slice(batch.view_labels(view)), device);
+    (views, (0..batch.records_per_ticket()).map(labels).collect())
+}
+
+/// Pixels `[N, H, W, 3]`, u8, as the net sees them.
+pub fn images(pixels: Tensor, channels_last: bool) -> Tensor {
+    let images = pixels.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0;
+    if channels_last { images } else { images.contiguous() }
 }
 
 /// How every step of a stage is made.
@@ -41,6 +46,8 @@ pub struct How {
     pub precision: Precision,
     /// Gradients whose norm over all parameters is above this are shrunk to it.
     pub clip_norm: Option<f64>,
+    /// Whether the loss of each example is kept besides.
+    pub keeps_losses: bool,
 }
 
 /// What a step came to, still on the device.
@@ -50,6 +57,8 @@ pub struct Launched {
     pub loss: Tensor,
     /// Whether the step was made, a 0-dimensional bool; `None` where it always is.
     pub applied: Option<Tensor>,
+    /// The loss of each example, `[N]`, where they are kept.
+    pub losses: Option<Tensor>,
 }
 
 /// Forward, backward, clipping where wanted, optimiser. Nothing here waits for the device.
@@ -63,7 +72,10 @@ pub fn train(
 ) -> Launched {
     tch::manual_seed(how.seed);
     let views: Vec<_> = views.into_iter().map(|view| how.precision.of_view(view)).collect();
-    let loss = objective.loss(&net.forward(&views, true), targets);
+    let heads = net.forward(&views, true);
+    let loss = objective.loss(&heads, targets);
+    let losses = how.keeps_losses.then(|| tch::no_grad(|| objective.losses(&heads, targets)));
+    drop(heads);
     let (mut gradient, applied) = match scaler {
         Some(scaler) if how.precision.is_scaled => {
             let mut gradient = optimizer.flat_mut().backward(&scaler.scaled(&loss), net.state());
@@ -76,7 +88,7 @@ pub fn train(
         clip_gradient(&mut gradient, norm_max);
     }
     optimizer.step_with(gradient, how.rates, applied.as_ref());
-    Launched { loss: loss.detach(), applied }
+    Launched { loss: loss.detach(), applied, losses }
 }
 
 /// Mean loss and right answers of a validation batch.
@@ -100,7 +112,7 @@ mod tests {
     use tch::Reduction;
 
     use super::*;
-    use crate::loss::cross_entropy;
+    use crate::loss::{CrossEntropy, cross_entropy};
     use crate::optimizer::{Sgd, SgdOptions};
     use crate::state::{StateBuilder, StateDict};
 
@@ -147,6 +159,10 @@ mod tests {
             let triplet = Tensor::triplet_margin_loss(&anchor, &same, &other, 1.0, 2.0, 1e-6, false, Reduction::Mean);
             cross_entropy(&heads[0], targets, 0.0) + triplet
         }
+
+        fn losses(&self, heads: &[Tensor], targets: &Targets) -> Tensor {
+            CrossEntropy { label_smoothing: 0.0 }.losses(&heads[..1], targets)
+        }
     }
 
     /// Anchor and same are of the example's colour, the third view of the next; sizes differ from view to view.
@@ -170,11 +186,18 @@ mod tests {
         let untrained = judge(&net).0;
         let targets = Targets::Classes(labels.shallow_clone());
         for step in 0..60 {
-            let how =
-                How { rates: 0.2.into(), seed: seed_of_step(1, step), precision: Precision::FULL, clip_norm: None };
+            let how = How {
+                rates: 0.2.into(),
+                seed: seed_of_step(1, step),
+                precision: Precision::FULL,
+                clip_norm: None,
+                keeps_losses: step % 2 == 1,
+            };
             let views = views.iter().map(Tensor::shallow_clone).collect();
             let launched = train(&net, &ClassifyAndEmbed, &mut optimizer, None, (views, &targets), how);
             assert!(launched.loss.double_value(&[]).is_finite() && launched.applied.is_none());
+            let kept = launched.losses.map(|losses| (losses.size(), losses.requires_grad()));
+            assert_eq!(kept, how.keeps_losses.then(|| (vec![6], false)));
         }
         let (loss, correct) = judge(&net);
         assert!(loss < 0.3 * untrained, "{untrained} became {loss}");

@@ -147,3 +147,36 @@ fn a_stop_that_comes_first_of_all_makes_no_step() {
     let ended = nursery.run_with("stopped", Run::default(), &[Command::Stop]);
     assert!(matches!(ended.end, Ok(RunEnd::Stopped { step: 0 })));
 }
+
+/// The members of the epoch lines of a ledger.
+fn epochs_of(ledger: &str) -> Vec<serde_json::Value> {
+    let lines = ledger.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    lines.filter_map(|line| line.get("epoch").cloned()).collect()
+}
+
+#[test]
+fn hard_examples_come_by_the_losses_in_the_ledger_and_a_resumed_run_draws_the_same() {
+    let nursery = Nursery::new();
+    let hard = |mischief| Run { hard: true, epochs: 3, fetch_every: 50, mischief, ..Run::default() };
+    let whole = nursery.run("whole", hard(None));
+    let epochs = epochs_of(&whole.ledger);
+    let losses: Vec<Vec<u32>> =
+        epochs.iter().map(|epoch| serde_json::from_value(epoch["losses"].clone()).unwrap_or_default()).collect();
+    // The last line's would be for an epoch that doesn't come.
+    assert_eq!(losses.iter().map(Vec::len).collect::<Vec<_>>(), [56, 56, 0]);
+    // The first epoch is shuffled and whole: every record was trained on.
+    assert!(losses[0].iter().all(|&loss| (100..20_000).contains(&loss)), "{:?}", losses[0]);
+    let plan = |epoch: u32, losses: &[u32]| nursery.plan_hash(true, epoch, losses);
+    assert_eq!(epochs[0]["plan_hash"], plan(1, &[]));
+    assert_eq!(epochs[1]["plan_hash"], plan(2, &losses[0]));
+    assert_eq!(epochs[2]["plan_hash"], plan(3, &losses[1]));
+    assert_ne!(epochs[2]["plan_hash"], plan(3, &losses[0]));
+    // Within the second epoch, whose own losses are known in part already, and within the last.
+    for (name, at) in [("second", 9), ("last", 18)] {
+        let ended = nursery.run(name, hard(Some(Mischief::Stop { at })));
+        assert!(matches!(ended.end, Ok(RunEnd::Stopped { .. })), "{:?}", ended.end);
+        assert!(essence(&nursery.run(name, hard(None))) == essence(&whole), "{name}");
+    }
+    let often = nursery.run("often", Run { fetch_every: 1, ..hard(None) });
+    assert!(essence(&often) == essence(&whole));
+}

@@ -12,8 +12,9 @@ use fastgarden_data::geometry::Size;
 use fastgarden_data::index::Index;
 use fastgarden_data::picture::DecodeMode;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
+use fastgarden_data::plan::{Occasion, Plan};
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_data::sampler::Sampler;
+use fastgarden_data::sampler::{BoundSampler, Population, Sampler};
 use fastgarden_data::shard_writer::ShardWriter;
 use fastgarden_data::ticket::{Crop, Transform};
 use fastgarden_data::{garden, ledger};
@@ -47,6 +48,8 @@ pub struct Run {
     pub channels_last: bool,
     pub mischief: Option<Mischief>,
     pub max_steps: Option<u64>,
+    /// Whether epochs are drawn by the losses of the one before.
+    pub hard: bool,
 }
 
 impl Default for Run {
@@ -58,6 +61,7 @@ impl Default for Run {
             channels_last: false,
             mischief: None,
             max_steps: None,
+            hard: false,
         }
     }
 }
@@ -83,6 +87,10 @@ struct Disturbed {
 }
 
 impl Objective for Disturbed {
+    fn losses(&self, heads: &[Tensor], targets: &Targets) -> Tensor {
+        CrossEntropy { label_smoothing: 0.1 }.losses(heads, targets)
+    }
+
     fn loss(&self, heads: &[Tensor], targets: &Targets) -> Tensor {
         let loss = CrossEntropy { label_smoothing: 0.1 }.loss(heads, targets);
         if !loss.requires_grad() {
@@ -134,6 +142,11 @@ impl Nursery {
         Self { folder, index, _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
+    /// Hash of the plan that an epoch of a run must have.
+    pub fn plan_hash(&self, hard: bool, epoch: u32, losses: &[u32]) -> String {
+        Plan::of(&sampler(self.index.len(), hard), &Occasion { seed: 1, epoch, cap: None, losses }).hash()
+    }
+
     /// A run in the folder of this name, or what is left of it.
     pub fn run(&self, name: &str, run: Run) -> Ended {
         self.run_with(name, run, &[])
@@ -177,7 +190,7 @@ impl Nursery {
             train: split.clone(),
             batch_rows: BATCH_ROWS,
             drop_last: true,
-            sampler: Sampler::Shuffled,
+            sampler: sampler(split.index.len(), run.hard),
             views: vec![view],
             batch: BatchSpec {
                 augment: BatchAugment::Standard,
@@ -208,6 +221,7 @@ impl Nursery {
             optimizer: OptimizerSpec::Ranger(RAdamOptions::default(), LookaheadOptions::default()),
             clip_norm: None,
             evaluation: Some(EvaluationSpec {
+                sampler: BoundSampler::sequential(split.index.len()),
                 split,
                 view: Transform { size, crop: Crop::Resize, flip: false, distort: false, jitter: false },
                 normalize: Normalize::ImageNet,
@@ -221,6 +235,7 @@ impl Nursery {
             cap: None,
             max_steps: run.max_steps,
             seconds_max: None,
+            device_bytes_max: None,
             cpu_threads: 1,
             checkpoint: CheckpointSpec { every_steps: 5, every_seconds: 0, keep: 2 },
             folder: folder.to_owned(),
@@ -230,6 +245,11 @@ impl Nursery {
     }
 }
 
+fn sampler(records: u32, hard: bool) -> BoundSampler {
+    let sampler = if hard { Sampler::Hard { uniform_share: 0.25, tickets: None } } else { Sampler::Shuffled };
+    sampler.bind(&Population::all(records)).expect("it needs to know nothing of the records")
+}
+
 fn opening(epochs: u32) -> Opening {
     let words = || "test".to_owned();
     Opening {
@@ -237,10 +257,12 @@ fn opening(epochs: u32) -> Opening {
         recipe_hash: words(),
         rules_hash: words(),
         cap: None,
-        stages: vec![Stage { epochs, batch_size: BATCH_ROWS as u32, drop_last: true }],
+        stages: vec![Stage { epochs, batch_size: BATCH_ROWS as u32, drop_last: true, records: u64::from(RECORDS) }],
         max_steps: None,
         data_fingerprint: words(),
         validation_fingerprint: words(),
+        validation_records: u64::from(RECORDS),
+        judged_on: "val".to_owned(),
         decoder_fingerprint: words(),
         seed: 1,
         plan_hash: words(),

@@ -281,3 +281,65 @@ fn impossible_descriptions_are_refused_by_key() {
         assert!(error.starts_with(message), "{error}\n  should be {message}");
     }
 }
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.to_kind(Kind::Double).contiguous().view([-1])).expect("numbers")
+}
+
+#[test]
+fn a_second_head_gives_vectors_of_length_one_and_leaves_the_rest_of_the_net_as_it_was() {
+    let seeded = |spec: &XResNetSpec| {
+        let _guard = generator();
+        tch::manual_seed(5);
+        XResNet::new(spec, Device::Cpu, Kind::Float)
+    };
+    let (plain, two) = (seeded(&small()), seeded(&XResNetSpec { embedding: Some(6), ..small() }));
+    let keys = |net: &XResNet| net.state().entries().iter().map(|entry| entry.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&two)[..keys(&plain).len()], keys(&plain));
+    assert_eq!(keys(&two)[keys(&plain).len()..], ["embedding.weight", "embedding.bias"]);
+    let x = images(20, 16);
+    let heads = two.forward(std::slice::from_ref(&x), true);
+    assert_eq!(heads.iter().map(Tensor::size).collect::<Vec<_>>(), [[2, 5], [2, 6]]);
+    assert_eq!(heads[0], plain.logits(&x, true));
+    // The mean over the map, the linear layer, and the length taken out, in plain numbers.
+    let (map, layer) = (two.features(&x, false), |name: &str| values(&two.state().get(name).expect(name).tensor));
+    let (weight, bias) = (layer("embedding.weight"), layer("embedding.bias"));
+    let found = values(&two.forward(std::slice::from_ref(&x), false)[1]);
+    for row in 0..2 {
+        let means: Vec<f64> = values(&map.get(row).mean_dim([1i64, 2].as_slice(), false, None));
+        let linear = |n: usize| bias[n] + (0..means.len()).map(|c| weight[n * means.len() + c] * means[c]).sum::<f64>();
+        let vector: Vec<f64> = (0..6).map(linear).collect();
+        let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+        for n in 0..6 {
+            assert!((found[row as usize * 6 + n] - vector[n] / length).abs() < 1e-5, "{row} {n}");
+        }
+    }
+}
+
+#[test]
+fn views_of_one_size_are_one_batch_and_others_go_on_their_own() {
+    let net = build(&XResNetSpec { embedding: Some(3), ..small() });
+    let again = build(&XResNetSpec { embedding: Some(3), ..small() });
+    for (key, tensor) in net.state().snapshot() {
+        again.state().get(&key).expect("the same net").tensor.shallow_clone().set_requires_grad(false).copy_(&tensor);
+    }
+    let (a, b, c) = (images(16, 16), images(24, 24), images(16, 16) * 0.3);
+    let heads = net.forward(&[a.shallow_clone(), b.shallow_clone(), c.shallow_clone()], true);
+    assert_eq!(heads.iter().map(Tensor::size).collect::<Vec<_>>(), [[2, 5], [2, 5], [2, 5], [2, 3], [2, 3], [2, 3]]);
+    let joined = again.forward(&[Tensor::cat(&[&a, &c], 0)], true);
+    let alone = again.forward(std::slice::from_ref(&b), true);
+    for (head, expected) in [
+        (&heads[0], joined[0].narrow(0, 0, 2)),
+        (&heads[2], joined[0].narrow(0, 2, 2)),
+        (&heads[1], alone[0].shallow_clone()),
+        (&heads[3], joined[1].narrow(0, 0, 2)),
+        (&heads[5], joined[1].narrow(0, 2, 2)),
+        (&heads[4], alone[1].shallow_clone()),
+    ] {
+        assert_eq!(head, &expected);
+    }
+    // The running statistics saw a joined batch and a single one, in that order.
+    for (key, tensor) in net.state().snapshot() {
+        assert_eq!(tensor, again.state().get(&key).expect("the same net").tensor, "{key}");
+    }
+}

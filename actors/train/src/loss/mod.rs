@@ -1,7 +1,11 @@
 //! Losses: what an optimiser minimises, made of a net's heads and a batch's targets.
-//! Not for metrics, which need no gradient.
+//! Not for what tables say of a net (see the crate's `metric`), which needs no gradient.
+
+mod metric;
 
 use tch::{Reduction, Tensor};
+
+pub use metric::{MetricLoss, Together};
 
 use crate::net::precision::widened;
 
@@ -24,6 +28,18 @@ pub enum Targets {
     },
     /// `[N, C]`: a probability for every class.
     Soft(Tensor),
+    /// `[N]` int64 for each view: the class of what it shows, where the views of a ticket are different records.
+    OfViews(Vec<Tensor>),
+}
+
+impl Targets {
+    /// From the classes of the views, or the single one that all views have.
+    pub fn of_views(mut labels: Vec<Tensor>) -> Self {
+        match labels.len() {
+            1 => Self::Classes(labels.remove(0)),
+            _ => Self::OfViews(labels),
+        }
+    }
 }
 
 /// A loss: every net and every task trains through the same step with one of these.
@@ -31,42 +47,60 @@ pub trait Objective: Send + Sync {
     /// The loss of a batch, a 0-dimensional tensor, from the heads that the net gave for it.
     fn loss(&self, heads: &[Tensor], targets: &Targets) -> Tensor;
 
+    /// The loss of each example, `[N]`, of which [`Self::loss`] is the mean.
+    fn losses(&self, heads: &[Tensor], targets: &Targets) -> Tensor;
+
     /// The head whose largest value `[N, C]` is the net's answer: what accuracy is counted on. The first by default.
     fn logits<'a>(&self, heads: &'a [Tensor]) -> &'a Tensor {
         &heads[0]
     }
 }
 
-/// The mean over all heads of their [`cross_entropy`]: usually one, several where a net classifies each view.
+/// The mean over all heads of their [`cross_entropy`], each head being the logits of a view.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CrossEntropy {
     /// Share of each target that is spread over all classes, 0 ≤ e < 1.
     pub label_smoothing: f64,
 }
 
-impl Objective for CrossEntropy {
-    fn loss(&self, heads: &[Tensor], targets: &Targets) -> Tensor {
-        let of = |head: &Tensor| cross_entropy(head, targets, self.label_smoothing);
-        match heads {
-            [head] => of(head),
-            _ => heads.iter().map(of).sum::<Tensor>() / heads.len() as f64,
+impl CrossEntropy {
+    fn over_views(&self, logits: &[Tensor], targets: &Targets, reduction: Reduction) -> Tensor {
+        let of = |(view, logits): (usize, &Tensor)| of_view(logits, targets, view, self.label_smoothing, reduction);
+        match logits {
+            [only] => of((0, only)),
+            _ => logits.iter().enumerate().map(of).sum::<Tensor>() / logits.len() as f64,
         }
     }
 }
 
-/// Mean cross-entropy over the batch, a 0-dimensional tensor, of `logits` `[N, C]` (float32 where they are in half
-/// precision).
+impl Objective for CrossEntropy {
+    fn loss(&self, heads: &[Tensor], targets: &Targets) -> Tensor {
+        self.over_views(heads, targets, Reduction::Mean)
+    }
+
+    fn losses(&self, heads: &[Tensor], targets: &Targets) -> Tensor {
+        self.over_views(heads, targets, Reduction::None)
+    }
+}
+
+/// Mean cross-entropy over the batch, a 0-dimensional tensor, of the `logits` `[N, C]` of the first view (float32 where they
+/// are in half precision).
 ///
 /// With smoothing e the target of each example is (1 − e) of what it is plus e/C of every class, C being the head's
 /// number of classes (Szegedy et al. 2015; PyTorch's `cross_entropy`). Of mixed targets the loss is the mix of the two
 /// losses, as in Zhang et al. 2017 (mixup).
 pub fn cross_entropy(logits: &Tensor, targets: &Targets, label_smoothing: f64) -> Tensor {
+    of_view(logits, targets, 0, label_smoothing, Reduction::Mean)
+}
+
+/// Cross-entropy of the logits of one view.
+fn of_view(logits: &Tensor, targets: &Targets, view: usize, label_smoothing: f64, reduction: Reduction) -> Tensor {
     let logits = widened(logits);
-    let loss = |target: &Tensor| {
-        logits.cross_entropy_loss(target, None::<&Tensor>, Reduction::Mean, IGNORE_INDEX, label_smoothing)
-    };
+    let loss =
+        |target: &Tensor| logits.cross_entropy_loss(target, None::<&Tensor>, reduction, IGNORE_INDEX, label_smoothing);
     match targets {
         Targets::Classes(labels) => loss(labels),
+        Targets::OfViews(labels) => loss(&labels[view]),
         Targets::Mixed { first, second, share } => {
             // Cross-entropy is linear in the target, so that mixing targets mixes losses.
             let share = share.to_kind(logits.kind()).unsqueeze(1);
@@ -94,21 +128,28 @@ mod tests {
         Vec::try_from(tensor.flatten(0, -1)).expect("doubles")
     }
 
-    /// −Σ target · log softmax, row by row in plain numbers.
+    /// −Σ target · log softmax of a row, in plain numbers.
+    fn by_hand_of_row(row: usize, target: &[f64], smoothing: f64) -> f64 {
+        let logits = &values(&logits())[row * CLASSES as usize..][..CLASSES as usize];
+        let log_sum = logits.iter().map(|x| x.exp()).sum::<f64>().ln();
+        let smoothed = |p: f64| p * (1.0 - smoothing) + smoothing / CLASSES as f64;
+        -logits.iter().zip(target).map(|(x, &p)| smoothed(p) * (x - log_sum)).sum::<f64>()
+    }
+
     fn by_hand(rows: &[Vec<f64>], smoothing: f64) -> f64 {
-        let logits = values(&logits());
-        let of_row = |(row, target): (&[f64], &Vec<f64>)| {
-            let log_sum = row.iter().map(|x| x.exp()).sum::<f64>().ln();
-            let smoothed = |p: f64| p * (1.0 - smoothing) + smoothing / CLASSES as f64;
-            -row.iter().zip(target).map(|(x, &p)| smoothed(p) * (x - log_sum)).sum::<f64>()
-        };
-        logits.chunks(CLASSES as usize).zip(rows).map(of_row).sum::<f64>() / rows.len() as f64
+        let each = rows.iter().enumerate().map(|(row, target)| by_hand_of_row(row, target, smoothing));
+        each.sum::<f64>() / rows.len() as f64
     }
 
     fn check(targets: &Targets, rows: &[Vec<f64>]) {
         for smoothing in [0.0, 0.1] {
             let found = cross_entropy(&logits(), targets, smoothing).double_value(&[]);
             assert!((found - by_hand(rows, smoothing)).abs() < 1e-12, "{targets:?}, smoothing {smoothing}: {found}");
+            let each = values(&CrossEntropy { label_smoothing: smoothing }.losses(&[logits()], targets));
+            for (row, found) in each.iter().enumerate() {
+                let expected = by_hand_of_row(row, &rows[row], smoothing);
+                assert!((found - expected).abs() < 1e-12, "{targets:?}, row {row}: {found}");
+            }
         }
     }
 
@@ -150,5 +191,22 @@ mod tests {
         let expected = (loss(&heads[..1]) + loss(&heads[1..])) / 2.0;
         assert!((loss(&heads) - expected).abs() < 1e-12);
         assert_eq!(objective.logits(&heads), &heads[0]);
+    }
+
+    #[test]
+    fn views_of_different_records_have_a_class_each() {
+        let objective = CrossEntropy { label_smoothing: 0.1 };
+        let labels = [[0i64, 1, 2, 3], [4, 4, 0, 1]].map(|classes| Tensor::from_slice(&classes));
+        let heads = [logits(), logits() * 2.0];
+        let of = |view: usize| {
+            let targets = Targets::Classes(labels[view].shallow_clone());
+            objective.loss(&heads[view..=view], &targets).double_value(&[])
+        };
+        let expected = (of(0) + of(1)) / 2.0;
+        let targets = Targets::of_views(labels.iter().map(Tensor::shallow_clone).collect());
+        assert!((objective.loss(&heads, &targets).double_value(&[]) - expected).abs() < 1e-12);
+        let each = objective.losses(&heads, &targets);
+        assert_eq!(each.size(), [4]);
+        assert!((each.mean(Kind::Double).double_value(&[]) - expected).abs() < 1e-12);
     }
 }
