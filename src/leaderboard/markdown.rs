@@ -42,8 +42,7 @@ fn overlaps(places: &[Place<'_>]) -> Vec<String> {
         let later: Vec<String> =
             place.overlaps.iter().filter(|other| **other > place.rank).map(usize::to_string).collect();
         let with = later.join(", ");
-        (!later.is_empty())
-            .then(|| format!("Overlapping intervals (mean ± sample std): {} with {with}.\n", place.rank))
+        (!later.is_empty()).then(|| format!("Overlapping intervals (mean ± sample std): {} with {with}.\n", place.rank))
     };
     let mut lines: Vec<String> = places.iter().filter_map(line).collect();
     // Two that tie may both overlap with a third.

@@ -15,10 +15,10 @@ const LEGEND: &str = "\
 ±  standard deviation as its author stated it: population (over n), or sample (over n − 1) where an s is
 ≈  places whose interval, mean ± sample std, overlaps this one's: not shown to differ
 =  a tie: the same mean in the digits shown";
-/// Columns that are not broken into lines: places, accuracies, authors, systems.
-const WHOLE: [usize; 4] = [0, 1, 3, 4];
+/// Columns that may be broken into lines: overlaps, of which there may be many.
+const BROKEN: usize = 7;
 /// Letters of an author's and of a system's name that fit there.
-const NAME_CHARS_MAX: usize = 22;
+const NAME_CHARS_MAX: usize = 20;
 
 /// A table with what it means. `left_out` entries stand below those shown.
 pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
@@ -27,7 +27,7 @@ pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
     for place in places {
         table.add_row(row(place).map(Cell::new));
     }
-    for column in WHOLE {
+    for column in 0..BROKEN {
         if let Some(column) = table.column_mut(column) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
