@@ -17,8 +17,10 @@ const LEGEND: &str = "\
 =  a tie: the same mean in the digits shown";
 /// Columns that may be broken into lines: overlaps, of which there may be many.
 const BROKEN: usize = 7;
-/// Letters of an author's and of a system's name that fit there.
-const NAME_CHARS_MAX: usize = 20;
+/// Letters of an author's name that fit there.
+const AUTHOR_CHARS_MAX: usize = 14;
+/// Letters of a system's.
+const SYSTEM_CHARS_MAX: usize = 20;
 
 /// A table with what it means. `left_out` entries stand below those shown.
 pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
@@ -52,8 +54,8 @@ fn row(place: &Place<'_>) -> [String; 8] {
         place.rank_text(),
         score(entry),
         entry.runs().to_string(),
-        shortened(&entry.author),
-        format!("{}\n{}", shortened(&entry.system), standing_words(entry)),
+        shortened(&entry.author, AUTHOR_CHARS_MAX),
+        format!("{}\n{}", shortened(&entry.system, SYSTEM_CHARS_MAX), standing_words(entry)),
         entry.seconds.map_or_else(dash, clock),
         memory(entry).unwrap_or_else(dash),
         place.overlap_text(),
@@ -61,11 +63,11 @@ fn row(place: &Place<'_>) -> [String; 8] {
 }
 
 /// A name, cut with an ellipsis where it is longer than its column. Page and JSON have it whole.
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= NAME_CHARS_MAX {
+fn shortened(name: &str, chars_max: usize) -> String {
+    if name.chars().count() <= chars_max {
         return name.to_owned();
     }
-    name.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect()
+    name.chars().take(chars_max - 1).chain(['…']).collect()
 }
 
 /// With an `s` where the deviation is the sample one.
