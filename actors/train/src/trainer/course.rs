@@ -61,7 +61,8 @@ pub fn run(
     pipeline.remember_bad_records(state.progress.bad_records.iter().copied());
     let clock = Clock::start(state.progress.seconds, spec.seconds_max);
     let (pending, committed_at) = (Vec::new(), Instant::now());
-    let mut course = Course { spec, pipeline, commands, events, state, pending, committed_at, clock, memory, losses_of: None };
+    let mut course =
+        Course { spec, pipeline, commands, events, state, pending, committed_at, clock, memory, losses_of: None };
     if let Some(discarded) = discarded {
         course.tell(Event::Resumed { step: course.state.progress.cursor.step, discarded });
     }

@@ -210,9 +210,8 @@ impl TrainSpec {
     /// The split that a stage trains on, by the number of the first stage that does.
     pub(super) fn split_of(&self, stage: usize) -> usize {
         let index = &self.stages[stage].train.index;
-        let is_same = |of: &StageSpec| {
-            Arc::ptr_eq(&of.train.index, index) || of.train.index.fingerprint() == index.fingerprint()
-        };
+        let is_same =
+            |of: &StageSpec| Arc::ptr_eq(&of.train.index, index) || of.train.index.fingerprint() == index.fingerprint();
         self.stages.iter().position(is_same).unwrap_or(stage)
     }
 
