@@ -22,6 +22,7 @@ const LICENCES: [&str; 20] = [
     "BSD-3-Clause",
     "BSD-3-Clause AND BSD-2-Clause",
     "CC0-1.0",
+    "ISC",
     "MIT",
     "MIT OR Apache-2.0",
     "MIT OR Apache-2.0 OR Zlib",
@@ -30,7 +31,6 @@ const LICENCES: [&str; 20] = [
     "Unlicense OR MIT",
     "Unlicense/MIT",
     "Zlib",
-    "ISC",
 ];
 
 /// Crates that may not be there, at these versions, and why.
