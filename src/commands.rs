@@ -5,7 +5,8 @@ use crate::cli::Command;
 use crate::exit::Failure;
 use crate::{
     bench_command, data_commands, evaluate_command, export_command, leaderboard, lr_find_command, memory_estimate,
-    predict_command, recipes_command, report_html, runs_command, submit_command, sweep_command, train_command, verify_command,
+    predict_command, recipes_command, report_html, runs_command, submit_command, sweep_command, train_command,
+    verify_command,
 };
 
 /// Runs one command to its end.

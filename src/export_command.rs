@@ -20,11 +20,16 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     let net = &found.recipe.net;
     let built = weights::build(&found, Device::Cpu)?;
     let values = built.state().parameter_count();
+    let keys = built.state().entries().iter().map(|entry| entry.key.as_str());
+    let left_out = layout::left_out(keys, of_choice(args.layout));
     let tensors = layout::export(net, built.state().snapshot(), of_choice(args.layout))
         .map_err(|error| Failure::Usage(Complaint::new(error).way_out("export with --layout fastai or native")))?;
     write_file(&args.out, &tensors).map_err(|error| Failure::Usage(Complaint::new(error)))?;
     let (out, count) = (args.out.display(), tensors.len());
     let mut text = format!("wrote   {out}: {count} tensors, {} trained values\n", grouped(values));
+    if !left_out.is_empty() {
+        text += &format!("left out: {}: there is no such head in that library's net\n", left_out.join(", "));
+    }
     for line in in_python(args.layout, &layout::timm_constructor(net).unwrap_or_default(), &args.out) {
         text += &format!("python  {line}\n");
     }

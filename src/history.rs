@@ -40,7 +40,8 @@ pub fn series(folder: &Path) -> Option<Entry> {
     let path = folder.join("report.json");
     let report = path.metadata().ok().filter(|report| report.len() <= REPORT_BYTES_MAX);
     let written = report.as_ref().unwrap_or(&recipe).modified().ok();
-    let written_s = written.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs());
+    let written_s =
+        written.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs());
     let report = report.and_then(|_| std::fs::read_to_string(&path).ok());
     Some(Entry { name, written_s, report: report.and_then(|text| serde_json::from_str(&text).ok()) })
 }

@@ -210,7 +210,8 @@ impl Phase {
         let left = self.seconds_left(figures).map(|seconds| format!("  {} left", clock(seconds))).unwrap_or_default();
         let (rate, wait) = (rate(figures.images_per_s), percent(figures.input_wait_share));
         let (epoch, epochs) = (self.epoch, self.epochs);
-        let limits = if figures.bottleneck.is_empty() { String::new() } else { format!("  {}", limits(figures.bottleneck)) };
+        let limits =
+            if figures.bottleneck.is_empty() { String::new() } else { format!("  {}", limits(figures.bottleneck)) };
         format!(
             "{run}epoch {epoch}/{epochs} {name}  {done}/{total}{loss}  {rate} images/s  input wait {wait}{limits}{left}"
         )
@@ -284,7 +285,8 @@ mod tests {
 
     #[test]
     fn nothing_is_promised_before_the_first_batch() {
-        let waiting = Figures { done_examples: 0, loss: None, images_per_s: 0.0, input_wait_share: 1.0, bottleneck: "" };
+        let waiting =
+            Figures { done_examples: 0, loss: None, images_per_s: 0.0, input_wait_share: 1.0, bottleneck: "" };
         assert_eq!(
             phase("validate", 1).plain_line(&waiting),
             "epoch 2/5 validate  0/12,736  0.0 images/s  input wait 100 %"

@@ -17,6 +17,8 @@ mod overrides;
 #[cfg(test)]
 mod refusal_tests;
 mod sampling;
+#[cfg(test)]
+mod sampling_tests;
 mod schema;
 #[cfg(test)]
 mod tests;

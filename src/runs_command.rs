@@ -82,8 +82,12 @@ fn compare(args: &RunsCompareArgs) -> Result<String, Failure> {
     add("input wait", &|report| mean_of_epochs(report, |epoch| epoch.input_wait_share).map_or_else(dash, percent));
     let last = [a, b].iter().flat_map(|report| epochs(report)).map(|epoch| epoch.epoch).max().unwrap_or(0);
     for number in 1..=last {
-        add(&format!("epoch {number}, accuracy"), &|report| of_epoch(report, number, |epoch| epoch.accuracy, 100.0, 2, " %"));
-        add(&format!("epoch {number}, valid loss"), &|report| of_epoch(report, number, |epoch| epoch.valid_loss, 1.0, 4, ""));
+        add(&format!("epoch {number}, accuracy"), &|report| {
+            of_epoch(report, number, |epoch| epoch.accuracy, 100.0, 2, " %")
+        });
+        add(&format!("epoch {number}, valid loss"), &|report| {
+            of_epoch(report, number, |epoch| epoch.valid_loss, 1.0, 4, "")
+        });
     }
     let mut text = format!("{}\n", trimmed(&table));
     match &*differences {

@@ -188,7 +188,8 @@ fn strangers_are_turned_away() {
     assert_eq!(status("/", "Host: notebooks.example\r\n"), 200);
     assert_eq!(status("/", "Host: localhost:1234\r\nOrigin: http://localhost:1234\r\n"), 200);
     assert_eq!(status("/../Cargo.toml", ""), 404);
-    let mut stream = ask(address, &format!("POST / HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+    let mut stream =
+        ask(address, &format!("POST / HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 405"), "{answer}");

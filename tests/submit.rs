@@ -250,6 +250,11 @@ fn another_program_is_built_from_the_source_only_when_that_is_agreed_to() {
     let told = entry.run(&place, words).expect_code(2).stderr;
     assert!(told.contains("runs the code of @ada") && told.contains("add --yes"), "{told}");
     assert!(!place.path("again/source").exists(), "nothing was fetched");
+    let others = place.path("again/source/precious");
+    fs::create_dir_all(&others).unwrap();
+    let told = entry.run(&place, &format!("{words} --yes")).expect_code(2).stderr;
+    assert!(told.contains("is not this submission's source") && others.is_dir(), "{told}");
+    fs::remove_dir_all(place.path("again")).unwrap();
     let words = format!("{words} --yes").replace("ENTRY", &entry.path("").display().to_string());
     let mut command = place.command(&words);
     // Where Rust's tools lie, which a home of its own hides.

@@ -168,6 +168,11 @@ impl Seen {
     }
 }
 
+/// What the names of a view's files end in: nothing for the first.
+fn suffix(view: usize) -> String {
+    if view == 0 { String::new() } else { format!("-view{view}") }
+}
+
 /// The folder under its temporary name; dropped before it is finished, it goes.
 struct Unfinished {
     temporary: PathBuf,
@@ -207,12 +212,19 @@ impl Unfinished {
     }
 
     fn write_batch(&self, batch: &Batch) -> Result<(), Failure> {
-        let (rows, size) = (batch.len(), batch.view_size(0));
-        let shape = [rows, size.height as usize, size.width as usize, 3];
-        let number = batch.number();
-        self.write(&format!("batch-{number:05}.npy"), &[&header(Kind::U8, &shape), batch.view(0)])?;
-        let labels: Vec<u8> = batch.labels().iter().flat_map(|label| label.to_le_bytes()).collect();
-        self.write(&format!("label-{number:05}.npy"), &[&header(Kind::I64, &[rows]), &labels])
+        let (rows, number) = (batch.len(), batch.number());
+        for view in 0..batch.views() {
+            let (size, suffix) = (batch.view_size(view), suffix(view));
+            let shape = [rows, size.height as usize, size.width as usize, 3];
+            self.write(&format!("batch-{number:05}{suffix}.npy"), &[&header(Kind::U8, &shape), batch.view(view)])?;
+        }
+        // Where all views of a ticket show one record, they have one label.
+        for view in 0..batch.records_per_ticket() {
+            let labels: Vec<u8> = batch.view_labels(view).iter().flat_map(|label| label.to_le_bytes()).collect();
+            let name = format!("label-{number:05}{}.npy", suffix(view));
+            self.write(&name, &[&header(Kind::I64, &[rows]), &labels])?;
+        }
+        Ok(())
     }
 
     /// Gives the folder its name, in place of an empty one.

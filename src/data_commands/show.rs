@@ -25,10 +25,12 @@ pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
         let cause = anyhow::anyhow!("not one usable image in {}", source.found.description);
         return Err(Failure::BadData(Complaint::new(cause).way_out("run `data verify` to see what is wrong")));
     };
-    let side_px = first.size.width;
+    let sides: Vec<String> = source.phase.views.iter().map(|view| view.size.width.to_string()).collect();
+    let sides =
+        if sides.windows(2).all(|two| two[0] == two[1]) { first.size.width.to_string() } else { sides.join(", ") };
     let sheet = Sheet {
         title: format!("{}  ·  epoch {}  ·  seed {}", recipe.name, args.epoch, args.seed),
-        subtitle: format!("{}, {side_px} px as trained on", source.found.description),
+        subtitle: format!("{}, {sides} px as trained on", source.found.description),
         columns: args.columns,
         cells: &cells,
     };
@@ -40,19 +42,20 @@ pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
     print(&format!("{} in {}\n", counted(cells.len() as u64, "picture"), args.out.display()))
 }
 
-/// The first usable images of the epoch.
+/// The first usable images of the epoch; the views of a ticket side by side.
 fn cells(source: &Source, args: &ShowArgs) -> Result<Vec<Cell>, Failure> {
     let wanted = args.columns * args.rows;
     let pipeline = source.start(&args.pools).map_err(of_pipeline)?;
     let mut cells = Vec::new();
     for batch in pipeline.open(source.phase.clone()).map_err(of_pipeline)? {
         let mut batch = batch.map_err(of_pipeline)?;
-        let size = batch.view_size(0);
-        let rows = batch.view(0).chunks_exact(size.px() as usize * 3).zip(batch.labels());
-        for (pixels, &label) in rows.take(wanted - cells.len()) {
+        let places = (0..batch.len()).flat_map(|row| (0..batch.views()).map(move |view| (row, view)));
+        for (row, view) in places.take(wanted - cells.len()) {
+            let (size, label) = (batch.view_size(view), batch.view_labels(view)[row]);
+            let bytes = size.px() as usize * 3;
             let name = source.class_name(label).map(str::to_owned);
             let label = name.unwrap_or_else(|| if label < 0 { String::new() } else { format!("class {label}") });
-            cells.push(Cell { label, size, pixels: pixels.to_vec() });
+            cells.push(Cell { label, size, pixels: batch.view(view)[row * bytes..][..bytes].to_vec() });
         }
         batch.settle(Use::Trained);
         if cells.len() == wanted {

@@ -105,7 +105,7 @@ fn entry(submission: &Submission, judgement: &Judgement, sentence: Option<&str>,
         std: StdKind::Population,
         seconds: (seconds > 0.0 && seconds.is_finite()).then(|| (10.0 * seconds).round() / 10.0),
         device: submission.runs.iter().flat_map(|run| &run.environments).next().map(device_of),
-        device_memory_bytes: None,
+        device_memory_bytes: report.peak_device_bytes,
         memory_bytes: report.peak_memory_bytes,
         curves: report.runs.iter().map(curve).collect(),
         submitted: Some(Submitted {

@@ -23,10 +23,8 @@ pub(super) fn markdown(places: &[Place<'_>]) -> String {
     if !tied.is_empty() {
         text += &format!("Tied in the digits shown: {}.\n", tied.join(", "));
     }
-    for place in places.iter().filter(|place| place.overlaps.iter().any(|other| *other > place.rank)) {
-        let others: Vec<String> =
-            place.overlaps.iter().filter(|other| **other > place.rank).map(usize::to_string).collect();
-        text += &format!("Overlapping intervals (mean ± sample std): {} with {}.\n", place.rank, others.join(", "));
+    for line in overlaps(places) {
+        text += &line;
     }
     let published = of(&|place| place.entry.is_published());
     if !published.is_empty() {
@@ -36,6 +34,20 @@ pub(super) fn markdown(places: &[Place<'_>]) -> String {
         text += &format!("{}: above 98 %, {TOO_GOOD_WORDS}.\n", place.rank);
     }
     text
+}
+
+/// A line for each place whose interval overlaps that of a later one.
+fn overlaps(places: &[Place<'_>]) -> Vec<String> {
+    let line = |place: &Place<'_>| {
+        let later: Vec<String> =
+            place.overlaps.iter().filter(|other| **other > place.rank).map(usize::to_string).collect();
+        let with = later.join(", ");
+        (!later.is_empty()).then(|| format!("Overlapping intervals (mean ± sample std): {} with {with}.\n", place.rank))
+    };
+    let mut lines: Vec<String> = places.iter().filter_map(line).collect();
+    // Two that tie may both overlap with a third.
+    lines.dedup();
+    lines
 }
 
 /// One line.

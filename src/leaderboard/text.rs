@@ -15,10 +15,12 @@ const LEGEND: &str = "\
 ±  standard deviation as its author stated it: population (over n), or sample (over n − 1) where an s is
 ≈  places whose interval, mean ± sample std, overlaps this one's: not shown to differ
 =  a tie: the same mean in the digits shown";
-/// Columns that are not broken into lines: places and accuracies, and of names as usual authors and systems.
-const WHOLE: [usize; 4] = [0, 1, 3, 4];
-/// A name up to here is a usual one.
-const NAME_CHARS_USUAL: usize = 22;
+/// Columns that may be broken into lines: overlaps, of which there may be many.
+const BROKEN: usize = 7;
+/// Letters of an author's name that fit there.
+const AUTHOR_CHARS_MAX: usize = 14;
+/// Letters of a system's.
+const SYSTEM_CHARS_MAX: usize = 20;
 
 /// A table with what it means. `left_out` entries stand below those shown.
 pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
@@ -27,10 +29,8 @@ pub(super) fn text(places: &[Place<'_>], left_out: usize) -> String {
     for place in places {
         table.add_row(row(place).map(Cell::new));
     }
-    let names = places.iter().flat_map(|place| [&place.entry.author, &place.entry.system]);
-    let is_usual = names.into_iter().all(|name| name.chars().count() <= NAME_CHARS_USUAL);
-    for column in WHOLE.iter().take(if is_usual { 4 } else { 2 }) {
-        if let Some(column) = table.column_mut(*column) {
+    for column in 0..BROKEN {
+        if let Some(column) = table.column_mut(column) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
@@ -54,12 +54,20 @@ fn row(place: &Place<'_>) -> [String; 8] {
         place.rank_text(),
         score(entry),
         entry.runs().to_string(),
-        entry.author.clone(),
-        format!("{}\n{}", entry.system, standing_words(entry)),
+        shortened(&entry.author, AUTHOR_CHARS_MAX),
+        format!("{}\n{}", shortened(&entry.system, SYSTEM_CHARS_MAX), standing_words(entry)),
         entry.seconds.map_or_else(dash, clock),
         memory(entry).unwrap_or_else(dash),
         place.overlap_text(),
     ]
+}
+
+/// A name, cut with an ellipsis where it is longer than its column. Page and JSON have it whole.
+fn shortened(name: &str, chars_max: usize) -> String {
+    if name.chars().count() <= chars_max {
+        return name.to_owned();
+    }
+    name.chars().take(chars_max - 1).chain(['…']).collect()
 }
 
 /// With an `s` where the deviation is the sample one.

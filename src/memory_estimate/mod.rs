@@ -74,10 +74,10 @@ impl Estimate {
         let fits = needs.rows_within(most);
         let rounded = if fits >= ROWS_STEP { fits / ROWS_STEP * ROWS_STEP } else { fits };
         let is_full = recipe.stages[number].precision == StagePrecision::Fp32;
-        let half = if is_full { format!(", or try --set stage.{number}.precision=fp16-on-gpu") } else { String::new() };
+        let half = if is_full { format!(", or --set stage.{number}.precision=fp16-on-gpu") } else { String::new() };
         let way_out = match rounded {
             2.. => format!("--set stage.{number}.batch_size={rounded}{half}"),
-            _ => format!("a smaller input_px or net{half}: not even two rows fit"),
+            _ => format!("a smaller input_px or net{half} (as it is, not even two rows fit)"),
         };
         Err(Failure::usage(sentence, way_out))
     }

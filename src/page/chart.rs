@@ -59,7 +59,7 @@ pub struct Chart<'a> {
 impl Chart<'_> {
     /// The picture; `None` if no curve has a point.
     pub fn figure(&self) -> Option<Markup> {
-        let points = || self.curves.iter().flat_map(|curve| curve.points.iter()).filter(|point| is_finite(point));
+        let points = || self.curves.iter().flat_map(|curve| curve.points.iter()).filter(is_finite);
         let (left, right) = range_of(points().map(|point| point.0))?;
         let (low, high) = range_of(points().map(|point| point.1))?;
         let room = (high - low) * 0.06;
@@ -88,7 +88,7 @@ impl Chart<'_> {
     /// The picture in words: where each curve begins and ends.
     fn spoken(&self) -> String {
         let ends = |curve: &Curve| {
-            let finite: Vec<_> = curve.points.iter().filter(|point| is_finite(point)).collect();
+            let finite: Vec<_> = curve.points.iter().filter(is_finite).collect();
             let (first, last) = (finite.first()?, finite.last()?);
             Some(format!("{} from {:.2} to {:.2}{}", curve.name, first.1, last.1, self.unit))
         };
@@ -143,7 +143,7 @@ fn class_of(curve: &Curve) -> String {
 }
 
 fn draw(svg: &mut Markup, curve: &Curve, across: &Axis, up: &Axis, unit: &str) {
-    let finite: Vec<_> = curve.points.iter().filter(|point| is_finite(point)).collect();
+    let finite: Vec<_> = curve.points.iter().filter(is_finite).collect();
     let every = finite.len().div_ceil(POINTS_MAX).max(1);
     let place = |point: &(f64, f64)| (across.place(point.0), up.place(point.1));
     let path: Vec<String> =

@@ -81,7 +81,7 @@ impl Confusions {
                 around.within("svg", &attributes, |svg| self.draw(svg, extent));
             });
             figure.leaf("output", &[("id", "confusion-told"), ("aria-live", "polite")], "");
-            let caption = "Rows: what a picture is. Columns: what it was taken for. Darker is a larger share of the row; \
+            let caption = "Rows: what a picture is. Columns: what it was taken for. The stronger the colour, the larger the share of the row; \
                            green is right, orange is wrong. Point at a cell, or move with the arrow keys.";
             figure.leaf("figcaption", &[], caption);
         });

@@ -47,9 +47,9 @@ impl Check<'_> {
     /// Takes the keys out of a stage. Nothing may be done to a picture twice.
     pub fn augmentation(&self, at: &str, raw: &mut StageToml) -> Checked<Augmentation> {
         let key = |name: &str| format!("{at}.{name}");
-        let cpu_augment = self.choice(&key("cpu_augment"), raw.cpu_augment.take(), Some("none"), &CPU_AUGMENTS, &[])?;
+        let cpu_augment = self.choice(&key("cpu_augment"), raw.cpu_augment.take(), Some("none"), &CPU_AUGMENTS)?;
         let batch_augment =
-            self.choice(&key("batch_augment"), raw.batch_augment.take(), Some("none"), &BATCH_AUGMENTS, &[])?;
+            self.choice(&key("batch_augment"), raw.batch_augment.take(), Some("none"), &BATCH_AUGMENTS)?;
         let twice = match (cpu_augment, batch_augment) {
             (CpuAugment::Standard, BatchAugment::Flip | BatchAugment::Standard) => Some("mirror pictures"),
             (CpuAugment::Jitter, BatchAugment::Standard) => Some("change brightness and contrast"),
@@ -94,7 +94,7 @@ impl Check<'_> {
         let kinds =
             [("random_resized", CropKind::RandomResized), ("whole", CropKind::Whole), ("largest", CropKind::Largest)];
         let words = kinds.map(|(word, kind)| (word, (word, kind)));
-        let (word, kind) = self.choice(&format!("{at}.kind"), raw.kind, Some("random_resized"), &words, &[])?;
+        let (word, kind) = self.choice(&format!("{at}.kind"), raw.kind, Some("random_resized"), &words)?;
         let is_random = matches!(kind, CropKind::RandomResized);
         self.foreign(at, word, &[("min_scale", raw.min_scale.is_some() && !is_random)])?;
         Ok(match kind {
@@ -115,7 +115,7 @@ impl Check<'_> {
 
     fn mix(&self, at: &str, raw: MixToml) -> Checked<Option<MixSpec>> {
         let kinds = [("none", MixKind::None), ("mixup", MixKind::MixUp), ("cutmix", MixKind::CutMix)];
-        let kind = self.choice(&format!("{at}.kind"), raw.kind, Some("none"), &kinds, &[])?;
+        let kind = self.choice(&format!("{at}.kind"), raw.kind, Some("none"), &kinds)?;
         let alpha = |usual| self.number(&format!("{at}.alpha"), raw.alpha, Some(usual), &ALPHA);
         Ok(match kind {
             MixKind::None => {

@@ -44,30 +44,19 @@ impl Check<'_> {
         value.ok_or_else(|| self.wrong(path, format!("`{path}` is missing: a recipe must state it")))
     }
 
-    /// A value that the format knows and this version does not.
-    pub fn not_available(&self, path: &str, asked: &str, here: &[&str]) -> RecipeError {
-        let are = if here.len() == 1 { "there is only" } else { "there are" };
-        let here = listed(here.iter().copied());
-        self.wrong(path, format!("`{path}`: {asked} is not available in this version: {are} {here}"))
-    }
-
-    /// One of a few words. `later` are words that the format knows and this version does not.
+    /// One of a few words.
     pub fn choice<T: Copy>(
         &self,
         path: &str,
         value: Option<String>,
         default: Option<&str>,
         here: &[(&str, T)],
-        later: &[&str],
     ) -> Checked<T> {
         let value = self.required(path, value.or(default.map(str::to_owned)))?;
         if let Some((_, found)) = here.iter().find(|(word, _)| *word == value) {
             return Ok(*found);
         }
         let words: Vec<&str> = here.iter().map(|(word, _)| *word).collect();
-        if later.contains(&value.as_str()) {
-            return Err(self.not_available(path, &format!("{value:?}"), &words));
-        }
         let near =
             nearest(&value, words.iter().copied()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
         let one_of = if words.len() == 1 { "must be" } else { "must be one of" };

@@ -160,7 +160,7 @@ impl Check<'_> {
         let workers_max = POOL_WORKERS_MAX as i64;
         let prefetch = (raw.prefetch_batches, Some(default.prefetch_batches as i64), 1..=PREFETCH_MAX as i64);
         Ok(Execution {
-            cache: self.choice("execution.cache", raw.cache, Some("none"), &caches, &[])?,
+            cache: self.choice("execution.cache", raw.cache, Some("none"), &caches)?,
             cache_bytes: self.parsed("execution.cache_bytes", raw.cache_bytes, default.cache_bytes)?,
             prefetch_batches: self.integer("execution.prefetch_batches", prefetch.0, prefetch.1, prefetch.2)? as usize,
             cpu_threads: self.integer("execution.cpu_threads", raw.cpu_threads, Some(0), 0..=workers_max)? as usize,

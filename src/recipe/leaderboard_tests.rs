@@ -157,6 +157,9 @@ fn their_nets_have_the_published_numbers_of_weights() {
     }
 }
 
+/// Small ones, to try things on the garden with: scored at 64 px, which no submission is.
+const SAMPLES: [&str; 4] = ["seedling", "balanced-sampling", "triplet-head", "three-scales"];
+
 #[test]
 fn every_embedded_recipe_could_be_a_submission_and_reads_back_alike() {
     for embedded in EMBEDDED {
@@ -166,7 +169,7 @@ fn every_embedded_recipe_could_be_a_submission_and_reads_back_alike() {
             Recipe::from_text("again.toml", &recipe.to_toml(), &[]).expect("the resolved form is valid"),
             recipe
         );
-        if recipe.name != "seedling" {
+        if !SAMPLES.contains(&embedded.name) {
             let findings = check(&Rules::fastgarden(), &recipe, &recipe.seeds, &Origin::Initialised);
             let failed: Vec<_> = findings.iter().filter(|found| found.verdict == Verdict::Fail).collect();
             assert!(failed.is_empty(), "{}: {failed:?}", recipe.name);

@@ -29,7 +29,7 @@ impl Check<'_> {
     /// Numbers of the embedding, where there is such a head.
     pub fn head(&self, raw: HeadToml) -> Checked<Option<i64>> {
         let kinds = [(CLASSIFY, false), (CLASSIFY_AND_EMBED, true)];
-        let embeds = self.choice("head.kind", raw.kind, Some(CLASSIFY), &kinds, &[])?;
+        let embeds = self.choice("head.kind", raw.kind, Some(CLASSIFY), &kinds)?;
         self.foreign("head", CLASSIFY, &[("embedding", raw.embedding.is_some() && !embeds)])?;
         match embeds {
             true => self.integer("head.embedding", raw.embedding, Some(EMBEDDING), 1..=EMBEDDING_MAX).map(Some),
@@ -41,7 +41,7 @@ impl Check<'_> {
     pub fn loss(&self, raw: LossToml) -> Checked<Loss> {
         let kinds =
             [(CROSS_ENTROPY, Kind::CrossEntropy), ("triplet", Kind::Triplet), ("contrastive", Kind::Contrastive)];
-        let kind = self.choice("loss.kind", raw.kind, Some(CROSS_ENTROPY), &kinds, &[])?;
+        let kind = self.choice("loss.kind", raw.kind, Some(CROSS_ENTROPY), &kinds)?;
         let is_plain = kind == Kind::CrossEntropy;
         let given =
             [("margin", raw.margin.is_some() && is_plain), ("metric_weight", raw.metric_weight.is_some() && is_plain)];

@@ -21,7 +21,7 @@ const NONE: &str = "none";
 impl Check<'_> {
     /// The net; all of its parts fit together.
     pub fn net(&self, raw: NetToml, classes: u32) -> Checked<Net> {
-        self.choice("net.kind", raw.kind, None, &[("xresnet", ())], &[])?;
+        self.choice("net.kind", raw.kind, None, &[("xresnet", ())])?;
         let outputs = self.integer("net.outputs", raw.outputs, Some(i64::from(classes)), 1..=OUTPUTS_MAX)?;
         if outputs < i64::from(classes) {
             let sentence = format!("`net.outputs` is {outputs}: it must be at least `data.classes`, {classes}");
@@ -31,13 +31,13 @@ impl Check<'_> {
         attentions.insert(0, (NONE, None));
         let net = Net {
             stem: self.stem(raw.stem.unwrap_or_default())?,
-            pool: self.choice("net.pool", raw.pool, Some("max"), &words(POOLS), &[])?,
+            pool: self.choice("net.pool", raw.pool, Some("max"), &words(POOLS))?,
             block: self.block(raw.block.unwrap_or_default())?,
             layers: self.exactly("net.layers", raw.layers)?,
             squeeze_excite: raw.squeeze_excite.unwrap_or(0),
-            attention: self.choice("net.attention", raw.attention, Some(NONE), &attentions, &[])?,
+            attention: self.choice("net.attention", raw.attention, Some(NONE), &attentions)?,
             self_attention: self.self_attention(raw.self_attention.unwrap_or(false), raw.self_attention_stage)?,
-            activation: self.choice("net.activation", raw.activation, Some("relu"), Activation::ALL, &[])?,
+            activation: self.choice("net.activation", raw.activation, Some("relu"), Activation::ALL)?,
             outputs,
             // `[head]` says.
             embedding: None,
@@ -50,7 +50,7 @@ impl Check<'_> {
     }
 
     fn stem(&self, raw: StemToml) -> Checked<StemSpec> {
-        let kind = self.choice("net.stem.kind", raw.kind, Some("conv"), &words(STEMS), &[])?;
+        let kind = self.choice("net.stem.kind", raw.kind, Some("conv"), &words(STEMS))?;
         let given = [
             // False is what a stem without weights to normalise has anyway.
             ("weight_norm", raw.weight_norm == Some(true)),
@@ -70,7 +70,7 @@ impl Check<'_> {
     }
 
     fn block(&self, raw: BlockToml) -> Checked<BlockSpec> {
-        let kind = self.choice("net.block.kind", raw.kind, None, &words(BLOCKS), &[])?;
+        let kind = self.choice("net.block.kind", raw.kind, None, &words(BLOCKS))?;
         let reads = reads(BLOCKS, kind);
         let given = [("variant", raw.variant.is_some()), ("kernels", raw.kernels.is_some())];
         self.foreign_settings("net.block", kind, reads, &given)?;
@@ -78,7 +78,7 @@ impl Check<'_> {
         block.groups = raw.groups.unwrap_or(block.groups);
         block.expansion = raw.expansion.unwrap_or(block.expansion);
         if reads.contains(&"variant") {
-            block.variant = self.choice("net.block.variant", raw.variant, None, Variant::ALL, &[])?;
+            block.variant = self.choice("net.block.variant", raw.variant, None, Variant::ALL)?;
         }
         if reads.contains(&"kernels") {
             block.kernels = self.required("net.block.kernels", raw.kernels)?;

@@ -58,7 +58,7 @@ impl Check<'_> {
     pub fn optimizer(&self, raw: OptimizerToml) -> Checked<Optimizer> {
         let word = raw.kind.clone();
         let kinds = KINDS.map(|(word, kind, keys)| (word, (word, kind, keys)));
-        let (word, kind, keys) = self.choice("optimizer.kind", word, None, &kinds, &[])?;
+        let (word, kind, keys) = self.choice("optimizer.kind", word, None, &kinds)?;
         let given = [
             ("momentum", raw.momentum.is_some()),
             ("nesterov", raw.nesterov.is_some()),
@@ -206,7 +206,7 @@ impl Check<'_> {
             ("rex", Some(|flat_share| Schedule::Rex { flat_share })),
         ];
         let kinds = flat.map(|(word, make)| (word, (word, make)));
-        let (word, make) = self.choice(&format!("{at}.kind"), raw.kind, Some("flat_cos"), &kinds, &[])?;
+        let (word, make) = self.choice(&format!("{at}.kind"), raw.kind, Some("flat_cos"), &kinds)?;
         let is_cycle = word == "one_cycle";
         let given = [
             ("flat_share", raw.flat_share.is_some() && make.is_none()),

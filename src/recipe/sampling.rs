@@ -100,7 +100,7 @@ impl Check<'_> {
     pub fn sampling(&self, at: &str, raw: SamplerToml, classes: u32) -> Checked<Sampling> {
         let key = |name: &str| format!("{at}.{name}");
         let words = KINDS.map(|(word, kind)| (word, (word, kind)));
-        let (word, kind) = self.choice(&key("kind"), raw.kind.clone(), Some("shuffled"), &words, &[])?;
+        let (word, kind) = self.choice(&key("kind"), raw.kind.clone(), Some("shuffled"), &words)?;
         let has_tickets = matches!(kind, Kind::Balanced | Kind::Weighted | Kind::Hard | Kind::Triplet | Kind::Siamese);
         let has_file = matches!(kind, Kind::Weighted | Kind::File);
         self.foreign(

@@ -90,9 +90,9 @@ impl Check<'_> {
             label_feature: self.feature("data.features.label", features.label, "class")?,
             id_feature: self.feature("data.features.id", features.id, "id")?,
             classes: self.integer("data.classes", raw.classes, Some(104), 1..=OUTPUTS_MAX)? as u32,
-            resample: self.choice("data.resample", raw.resample, Some("pil"), &paths, &[])?,
-            decode: self.choice("data.decode", raw.decode, Some("strict"), &decodes, &[])?,
-            normalize: self.choice("data.normalize", raw.normalize, Some("none"), &normalizes, &[])?,
+            resample: self.choice("data.resample", raw.resample, Some("pil"), &paths)?,
+            decode: self.choice("data.decode", raw.decode, Some("strict"), &decodes)?,
+            normalize: self.choice("data.normalize", raw.normalize, Some("none"), &normalizes)?,
             bad_records: self.bad_records(raw.bad_records)?,
         })
     }
@@ -160,8 +160,8 @@ impl Check<'_> {
             mix,
             lr: raw.lr.map(|lr| self.number(&key("lr"), Some(lr), None, &POSITIVE)).transpose()?,
             schedule: self.schedule(&key("schedule"), raw.schedule.unwrap_or_default())?,
-            optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states, &[])?,
-            precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES, &[])?,
+            optimizer_state: self.choice(&key("optimizer_state"), raw.optimizer_state, Some("keep"), &states)?,
+            precision: self.choice(&key("precision"), raw.precision, Some("fp32"), &StagePrecision::NAMES)?,
         };
         let ticket_px: u64 = stage.view_px.iter().map(|&side| u64::from(side).pow(2)).sum();
         let batch_bytes = stage.batch_size as u64 * ticket_px * 3;
@@ -184,7 +184,7 @@ impl Check<'_> {
             self.wrong("evaluation.on", format!("`evaluation.on` is {on:?}: {rule}"))
         })?;
         let crops = [("whole", EvaluationCrop::Whole), ("largest", EvaluationCrop::Largest)];
-        let crop = self.choice("evaluation.crop", raw.crop, Some("whole"), &crops, &[])?;
+        let crop = self.choice("evaluation.crop", raw.crop, Some("whole"), &crops)?;
         let input_px = self.side("evaluation.input_px", raw.input_px, last.input_px)?;
         let resize_px = self.side("evaluation.resize_px", raw.resize_px, resize_px_for(input_px))?;
         if resize_px < input_px {

@@ -1,6 +1,7 @@
 //! What of a data set a plan and a class histogram need, read once.
 //! Not here: pixels.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use fastgarden_data::audit::DataTerms;
@@ -118,7 +119,7 @@ fn samplers(recipe: &Recipe, train: &[Arc<SplitColumns>]) -> Result<Vec<BoundSam
     let bound = stages.map(|(number, (stage, split))| {
         let examples = Examples::new(recipe, &split.split.index, Some(&split.split.columns))?;
         // An empty range: no epoch must be there.
-        examples.sampler(number, stage, 1..=0)
+        examples.sampler(number, stage, RangeInclusive::new(1, 0))
     });
     bound.collect()
 }

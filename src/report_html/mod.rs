@@ -79,6 +79,7 @@ fn head(body: &mut Markup, seen: &SeriesSeen, has_look: bool) {
     if report.of_mean_weights {
         list.push(("Judged", "the weights' running mean".to_owned()));
     }
+    list.extend(report.peak_device_bytes.map(|count| ("Peak memory of the GPU", bytes(count))));
     list.extend(report.peak_memory_bytes.map(|count| ("Peak memory of the process", bytes(count))));
     list.push(("Recipe hash", report.recipe_hash.clone()));
     body.append(&facts(&list));

@@ -2,7 +2,7 @@
 //! Not here: what a series came to (see `outcome`).
 
 use super::{Origin, Rules, grouped};
-use crate::recipe::Recipe;
+use crate::recipe::{JudgedOn, Recipe};
 use crate::transforms;
 
 /// What a rule says of a recipe before it runs.
@@ -106,6 +106,9 @@ fn scored(rules: &Rules, recipe: &Recipe) -> Word {
         && evaluation.source_px != wanted
     {
         return fail(format!("the score is taken on pictures of {} px, not of {wanted} px", evaluation.source_px));
+    }
+    if evaluation.on != JudgedOn::Validation && rules.validation_records.is_some() {
+        return fail(format!("the score is taken on {}, records of the training split", evaluation.on));
     }
     if evaluation.limit > 0 && rules.validation_records.is_some() {
         return fail(format!("evaluation.limit scores {} images only", grouped(evaluation.limit)));

@@ -32,6 +32,7 @@ fn each_rule_that_a_recipe_can_break_fails_alone() {
     let cases: &[(usize, &[&str], &[u64])] = &[
         (2, &[], &[1, 2, 3]),
         (2, &[AT_224, "evaluation.limit=100"], &[1, 2, 3]),
+        (2, &[AT_224, "evaluation.on=holdout:100"], &[1, 2, 3]),
         (2, &[AT_224, "evaluation.source_px=192"], &[1, 2, 3]),
         (4, &[AT_224], &[1]),
         (4, &[AT_224], &[1, 2, 4]),

@@ -118,10 +118,3 @@ pub enum SubmissionError {
         found: u64,
     },
 }
-
-/// What a recipe is scored on, as `evaluation.on` says it.
-pub fn evaluated_on(recipe: &Recipe) -> String {
-    let resolved = recipe.to_toml();
-    let on = resolved.lines().find_map(|line| line.strip_prefix("on = "));
-    on.unwrap_or("val").trim_matches('"').to_owned()
-}

@@ -10,7 +10,6 @@ use fastgarden_proto::ledger::line::Line;
 
 use super::about::{About, Explanation, Fingerprints, Tuning, VERSION};
 use super::container::Content;
-use super::evaluated_on;
 use super::members::{ATTEMPTS, ENVIRONMENT, LEDGER, PARENTS, PATCH, RECIPE, REPORT, RULES, WEIGHTS};
 use super::source;
 use crate::exit::{Complaint, Failure, OrFail as _};
@@ -148,7 +147,7 @@ fn tuning_beside(series: &Path, recipe_name: &str) -> Vec<Tuning> {
             continue;
         };
         if recipe.name == recipe_name {
-            *counts.entry(evaluated_on(&recipe)).or_insert(0) += 1;
+            *counts.entry(recipe.evaluation.on.to_string()).or_insert(0) += 1;
         }
     }
     counts.into_iter().map(|(on, series)| Tuning { on, series }).collect()

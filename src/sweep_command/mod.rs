@@ -20,7 +20,6 @@ use crate::report::{Report, write_atomically};
 use crate::rules::Rules;
 use crate::run_spec::DataSource;
 use crate::series::{self, REPORT_FILE, RULES_FILE};
-use crate::submission::evaluated_on;
 
 /// Digits of a recipe's hash in the name of a point's folder.
 const HASH_DIGITS: usize = 12;
@@ -71,7 +70,7 @@ pub fn run(args: &SweepArgs) -> Result<(), Failure> {
 
 /// What the points are scored on: one word where it is the same at all of them.
 fn scored_on(grid: &Grid) -> String {
-    let mut words: Vec<String> = grid.points.iter().map(|point| evaluated_on(&point.recipe)).collect();
+    let mut words: Vec<String> = grid.points.iter().map(|point| point.recipe.evaluation.on.to_string()).collect();
     words.sort_unstable();
     words.dedup();
     words.join(", ")

@@ -5,8 +5,8 @@ use comfy_table::Cell;
 use serde::Serialize;
 
 use crate::epoch_table::clock;
-use crate::table::{header, plain_table, trimmed};
 use crate::report::Report;
+use crate::table::{header, plain_table, trimmed};
 
 /// One point, trained or not.
 #[derive(Clone, Debug, Serialize)]

@@ -44,9 +44,8 @@ pub fn counters(moment: &Moment) {
     if let Some(count) = &moment.count {
         tracing::trace!(target: COUNTER, track = "credits", free = count.credits_free, in_slabs = count.credits_in_slabs);
     }
-    let readiness = |name: &str| {
-        100.0 * moment.stages.iter().find(|stage| stage.name == name).map_or(0.0, |stage| stage.readiness)
-    };
+    let readiness =
+        |name: &str| 100.0 * moment.stages.iter().find(|stage| stage.name == name).map_or(0.0, |stage| stage.readiness);
     tracing::trace!(
         target: COUNTER, track = "queue readiness, %", read = readiness("read"), decode = readiness("decode"),
         augment = readiness("augment"), sequence = readiness("sequence"), batches = 100.0 * moment.batch_readiness,
@@ -172,9 +171,7 @@ impl Trace {
     /// Whether a span is recorded: all spans of a batch are, or none.
     fn records(&mut self, fields: &Fields) -> bool {
         match fields.number("batch") {
-            Some(batch) => {
-                (batch as u64).is_multiple_of(self.stride) || self.arrows.contains_key(&fields.batch_key())
-            }
+            Some(batch) => (batch as u64).is_multiple_of(self.stride) || self.arrows.contains_key(&fields.batch_key()),
             None => self.records_another(),
         }
     }

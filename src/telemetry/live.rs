@@ -79,11 +79,7 @@ impl Live {
             Place { recipe: recipe.to_owned(), runs: runs as u32, phase: "idle".to_owned(), ..Place::default() };
         let first = Moment { place: Some(place.clone()), ..Moment::default() };
         let state = State { place, stride: 1, ..State::default() };
-        Arc::new(Self {
-            begun: Instant::now(),
-            now: watch::Sender::new(Arc::new(first)),
-            state: Mutex::new(state),
-        })
+        Arc::new(Self { begun: Instant::now(), now: watch::Sender::new(Arc::new(first)), state: Mutex::new(state) })
     }
 
     /// Follows a run's pipeline until what is returned is dropped.

@@ -87,7 +87,8 @@ impl Out<'_> {
 
     fn service_times(&mut self, totals: &Snapshot) -> fmt::Result {
         let help = "Time that the work on a chunk of up to 16 examples took (sequence: on a batch)";
-        let mut family = self.0.encode_descriptor("stage_service", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        let mut family =
+            self.0.encode_descriptor("stage_service", help, Some(&Unit::Seconds), MetricType::Histogram)?;
         for stage in &totals.stages {
             let counts = &stage.service_counts;
             // Every second class is fine enough for a dashboard; the last has no bound.

@@ -47,16 +47,14 @@ impl EventFile {
     pub fn create(folder: &Path) -> io::Result<Self> {
         let name = format!("events.out.tfevents.{}.fastgarden.{}", now_s() as u64, std::process::id());
         let path = folder.join(name);
-        let mut file =
-            Self { out: Some(BufWriter::new(File::create(&path)?)), path, flushed: Instant::now() };
+        let mut file = Self { out: Some(BufWriter::new(File::create(&path)?)), path, flushed: Instant::now() };
         file.write(0, event::What::FileVersion(FILE_VERSION.to_owned()));
         Ok(file)
     }
 
     /// The settings of the run, by their dotted names in the resolved recipe.
     pub fn settings(&mut self, group: &str, settings: &Settings) {
-        let start =
-            SessionStart { hparams: settings.clone(), group_name: group.to_owned(), start_time_secs: now_s() };
+        let start = SessionStart { hparams: settings.clone(), group_name: group.to_owned(), start_time_secs: now_s() };
         let content = HparamsData { version: 0, session_start_info: Some(start) }.encode_to_vec();
         let plugin_data = PluginData { plugin_name: "hparams".to_owned(), content };
         let metadata = Some(Metadata { plugin_data: Some(plugin_data) });
@@ -157,12 +155,8 @@ fn class_counts(counts: &[u64]) -> Option<Value> {
 
 fn image(seen: &Glimpse) -> Option<Value> {
     let png = dashboard::strip_of(seen).ok()?;
-    let image = Image {
-        height: png.height as i32,
-        width: png.width as i32,
-        colorspace: RGB,
-        encoded_image_string: png.bytes,
-    };
+    let image =
+        Image { height: png.height as i32, width: png.width as i32, colorspace: RGB, encoded_image_string: png.bytes };
     Some(Value { tag: "train/pictures".to_owned(), metadata: None, value: Some(value::Value::Image(image)) })
 }
 

@@ -30,9 +30,9 @@ use crate::examples;
 use crate::exit::Failure;
 use crate::recipe::{self, JudgedOn, Metric, OptimizerState, Recipe, StagePrecision};
 use crate::rules::grouped;
-use crate::telemetry;
 use crate::run_spec::{DataSource, PoolSizes, RunSpec};
 use crate::series::Series;
+use crate::telemetry;
 use crate::transforms;
 
 /// Steps on a GPU from one look at their losses to the next.

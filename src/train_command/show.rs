@@ -31,8 +31,7 @@ pub fn until_the_end(
     (run, runs): (usize, usize),
     epochs: u32,
 ) {
-    let mut screen =
-        Screen { telemetry, begun: Instant::now(), done_before: 0, quarantined: 0, is_cache_told: false };
+    let mut screen = Screen { telemetry, begun: Instant::now(), done_before: 0, quarantined: 0, is_cache_told: false };
     for event in events {
         screen.telemetry.hear(&event);
         match event {

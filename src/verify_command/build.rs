@@ -20,7 +20,12 @@ pub(super) fn build(submission: &Submission, place: &Path, is_agreed: bool) -> R
         ask(submission, repository, source)?;
     }
     let checkout = place.join("source");
-    check_out(repository, source, submission.patch.as_deref(), &checkout)?;
+    // Left by an earlier call in the same folder.
+    let whose = checkout.join(".git").join("submission");
+    if !std::fs::read_to_string(&whose).is_ok_and(|sha256| sha256 == submission.sha256) {
+        check_out(repository, source, submission.patch.as_deref(), &checkout)?;
+        std::fs::write(&whose, &submission.sha256).or_run()?;
+    }
     compile(&checkout, &place.join("target"))
 }
 
@@ -69,7 +74,8 @@ fn ask(submission: &Submission, repository: &str, source: &Source) -> Result<(),
 
 fn check_out(repository: &str, source: &Source, patch: Option<&[u8]>, into: &Path) -> Result<(), Failure> {
     if into.exists() {
-        std::fs::remove_dir_all(into).or_run()?;
+        let sentence = format!("{} is there already, and is not this submission's source", into.display());
+        return Err(Failure::usage(sentence, "take it away, or name another folder with --out"));
     }
     let git = |words: &[&OsStr]| {
         let mut command = Command::new("git");

@@ -17,7 +17,23 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
         crate::library_settings::start_again();
     }
     match &args.submission {
-        Some(file) => submission::run(args, file),
+        Some(file) => {
+            refuse_of_ledgers(args)?;
+            submission::run(args, file)
+        }
         None => ledger::run(args),
+    }
+}
+
+/// What the parser lets pass: it asks for no --ledger where a submission rules it out.
+fn refuse_of_ledgers(args: &VerifyArgs) -> Result<(), Failure> {
+    let given =
+        [("--pixels", args.pixels), ("--checkpoint", args.checkpoint.is_some()), ("--recipe", args.recipe.is_some())];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Failure::usage(
+            format!("{flag} goes with --ledger, not with a submission"),
+            "leave it out, or verify the ledger of a run: verify --ledger RUN",
+        )),
+        None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use crate::data_commands::harmless;
 use crate::recipes_command::findings_table;
 use crate::report::Statistics;
 use crate::rules::{Finding, Rules, Verdict};
-use crate::submission::{Against, Judgement, Submission, evaluated_on};
+use crate::submission::{Against, Judgement, Submission};
 
 /// The whole of it for people.
 pub fn text(submission: &Submission, judgement: &Judgement, against: &Against<'_>) -> String {
@@ -19,7 +19,7 @@ pub fn text(submission: &Submission, judgement: &Judgement, against: &Against<'_
     if !by.is_empty() {
         lines.push(format!("by      {}", by.join("  ")));
     }
-    lines.push(format!("score   {}, on {}", score(&judgement.accuracies), evaluated_on(&submission.recipe)));
+    lines.push(format!("score   {}, on {}", score(&judgement.accuracies), submission.recipe.evaluation.on));
     lines.push(format!("rules   {}", rules(submission, against)));
     let table = findings_table(&judgement.findings);
     let mut text = format!("{}\n\n{table}\n\n", lines.join("\n"));
@@ -85,7 +85,7 @@ pub fn json(submission: &Submission, judgement: &Judgement, against: &Against<'_
     json!({
         "file": submission.path, "sha256": submission.sha256, "recipe": submission.recipe.name,
         "recipe_hash": submission.recipe.hash(), "rules": rules(submission, against), "author": submission.author,
-        "link": submission.link, "evaluated_on": evaluated_on(&submission.recipe), "stands": judgement.stands(),
+        "link": submission.link, "evaluated_on": submission.recipe.evaluation.on.to_string(), "stands": judgement.stands(),
         "accuracies": judgement.accuracies, "accuracy_mean": statistics.mean,
         "accuracy_std_population": statistics.std_population, "accuracy_std_sample": statistics.std_sample,
         "findings": judgement.findings.iter().map(finding).collect::<Vec<_>>(),

@@ -8,4 +8,5 @@ mod conservation;
 mod cpu_budget;
 mod order;
 mod quarantine;
+mod several_views;
 mod survival;

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::net::activation::Activation;
 use crate::net::squeeze_excite::hidden_width;
-use crate::net::xresnet::XResNetSpec;
+use crate::net::xresnet::{EMBEDDING, XResNetSpec};
 
 /// BatchNorm's counter, which PyTorch keeps and nothing of ours reads.
 const COUNTER: &str = "num_batches_tracked";
@@ -60,7 +60,7 @@ pub fn export(
     }
     let mut exported = Vec::new();
     for (key, tensor) in tensors {
-        if key.ends_with(FREEZE_COUNTER) {
+        if key.ends_with(FREEZE_COUNTER) || is_of_second_head(&key) {
             continue;
         }
         let name = if layout == Layout::Timm { timm_key(net, &key).unwrap_or(key) } else { key };
@@ -71,6 +71,15 @@ pub fn export(
         exported.push((name, tensor));
     }
     Ok(exported)
+}
+
+/// What of a net a layout has no place for: the embedding head, which other libraries' nets don't have.
+pub fn left_out<'a>(keys: impl Iterator<Item = &'a str>, layout: Layout) -> Vec<&'a str> {
+    keys.filter(|key| layout != Layout::Native && is_of_second_head(key)).collect()
+}
+
+fn is_of_second_head(key: &str) -> bool {
+    key.split('.').next() == Some(EMBEDDING)
 }
 
 /// Tensors of any layout under our keys, and which layout it was. Counters are left out, other floating types made float32;

@@ -124,8 +124,6 @@ impl<'a> Rehearsal<'a> {
     pub fn needs(&mut self) -> Result<Needs, Unmeasurable> {
         let mut peaks = [0; 2];
         for (peak, rows) in peaks.iter_mut().zip(ROWS) {
-            // Libraries prepare what they do with each shape once.
-            self.backward_to_pictures(rows);
             forget_peak()?;
             self.backward_to_pictures(rows);
             *peak = peak_bytes()?.saturating_sub(self.before_bytes);

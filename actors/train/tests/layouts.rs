@@ -144,3 +144,24 @@ fn the_line_of_python_names_every_part() {
          functools.partial(timm.layers.SEModule, rd_ratio=1/16, act_layer=torch.nn.Mish)})"
     ));
 }
+
+#[test]
+fn an_embedding_head_stays_at_home() {
+    let plain = XResNetSpec::xresnet18(104);
+    let two = XResNetSpec { embedding: Some(8), ..plain.clone() };
+    let (one, other) = (net(&plain), net(&two));
+    let own: Vec<String> = other.state().entries().iter().map(|entry| entry.key.clone()).collect();
+    for layout in [Layout::Fastai, Layout::Timm] {
+        assert_eq!(keys(&exported(&other, &two, layout)), keys(&exported(&one, &plain, layout)));
+        let out: HashMap<_, _> = exported(&other, &two, layout).into_iter().collect();
+        let transfer = Transfer::plan(other.state(), &import(&two, &own, out).0);
+        let missing: Vec<_> = transfer.layers.iter().filter(|layer| layer.fate != Fate::Copied).collect();
+        assert_eq!(missing.iter().map(|layer| layer.layer.as_str()).collect::<Vec<_>>(), ["embedding"]);
+        assert_eq!(missing[0].fate, Fate::Initialised);
+    }
+    let out: HashMap<_, _> = exported(&other, &two, Layout::Native).into_iter().collect();
+    let transfer = Transfer::plan(other.state(), &import(&two, &own, out).0);
+    assert!(transfer.layers.iter().all(|layer| layer.fate == Fate::Copied));
+    let backwards = Transfer::plan(one.state(), &other.state().snapshot().into_iter().collect());
+    assert_eq!(backwards.count(&Fate::Unused), (1, 8 * 513));
+}

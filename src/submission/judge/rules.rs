@@ -3,7 +3,7 @@
 
 use crate::referee::{self, Standing};
 use crate::rules::{Finding, Origin, Outcome, Rules, Verdict, check, grouped, reasons_against};
-use crate::submission::{Submission, evaluated_on};
+use crate::submission::Submission;
 
 /// R1 to R9, none left undecided.
 pub(super) fn verdicts(
@@ -29,10 +29,6 @@ pub(super) fn verdicts(
     }
     let mut against = reasons_against(rules, &recipe, &outcome);
     against.extend(too_many_examples(rules, findings));
-    let on = evaluated_on(&submission.recipe);
-    if on != "val" && rules.validation_records.is_some() {
-        against.push(format!("R2: the score is taken on {on}, records of the training split"));
-    }
     for reason in against {
         let Some((rule, reason)) = reason.split_once(": ") else { continue };
         let Some(finding) = verdicts.iter_mut().find(|finding| finding.rule == rule) else { continue };

@@ -24,7 +24,8 @@ fn chunk(batch: u64, row: u64) {
 }
 
 fn step(batch: u64) {
-    let _span = tracing::trace_span!(target: "fastgarden::batch", "step", phase = 1_u64, batch, step = batch + 1).entered();
+    let _span =
+        tracing::trace_span!(target: "fastgarden::batch", "step", phase = 1_u64, batch, step = batch + 1).entered();
 }
 
 fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -85,8 +86,11 @@ fn a_long_run_is_thinned_out_and_never_outgrows_its_bound() {
     });
     let text: usize = events.iter().map(|event| event.to_string().len()).sum();
     assert!(text as u64 <= BOUND, "{text} bytes");
-    let steps: Vec<u64> =
-        events.iter().filter(|event| event["name"] == "step").map(|event| event["args"]["batch"].as_u64().unwrap()).collect();
+    let steps: Vec<u64> = events
+        .iter()
+        .filter(|event| event["name"] == "step")
+        .map(|event| event["args"]["batch"].as_u64().unwrap())
+        .collect();
     assert_eq!(steps[..3], [0, 1, 2]);
     let last = *steps.last().unwrap();
     assert!(last > batches / 2, "the end is not covered: {last} of {batches}");

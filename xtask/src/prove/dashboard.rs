@@ -53,9 +53,12 @@ pub fn prove(root: &Path, environment: &Environment) -> Result<()> {
     let run = Run::start(root, environment, &folder)?;
     let mut browser = Browser::start(environment, &folder.join("profile"))?;
     let url = format!("http://{ADDRESS}/");
-    for (name, size, dark) in
-        [("wide-light", WIDE, false), ("wide-dark", WIDE, true), ("narrow-light", NARROW, false), ("narrow-dark", NARROW, true)]
-    {
+    for (name, size, dark) in [
+        ("wide-light", WIDE, false),
+        ("wide-dark", WIDE, true),
+        ("narrow-light", NARROW, false),
+        ("narrow-dark", NARROW, true),
+    ] {
         look(&mut browser, &url, size, dark, &folder.join(format!("dashboard-{name}.png")))?;
     }
     drop(run);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use fastgarden_proto::ledger::line::Line;
 use fastgarden_proto::ledger::{Epoch, Opening, Parent, Quarantine, Stage, Step};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use super::{DataTerms, KnownHead, PlanOf, Planner, StageTerms, Terms};
 use crate::batch::RowDigest;
@@ -13,7 +15,7 @@ use crate::columns::Columns;
 use crate::ledger::{LEDGER_VERSION, genesis, written};
 use crate::plan::Plan;
 use crate::random::{Draws, Purpose};
-use crate::sampler::{Occasion, Population, Sampler};
+use crate::sampler::{Occasion, Population, Sampler, Weights};
 
 pub(super) const CLASSES: usize = 5;
 const REASONS: [&str; 3] = ["not_an_image", "damaged_image", "data_crc_mismatch"];
@@ -329,4 +331,47 @@ pub(super) fn text_of(lines: &[Line]) -> String {
         text.push_str(&line);
         text
     })
+}
+
+fn stages() -> impl Strategy<Value = Vec<RunStage>> {
+    let tickets = || proptest::option::of(1u32..30);
+    let by_class: std::sync::Arc<[f64]> = [0.5, 0.0, 2.0, 1.0, 1.0].into();
+    let sampler = prop_oneof![
+        Just(Sampler::Sequential),
+        Just(Sampler::Shuffled),
+        tickets().prop_map(|tickets| Sampler::Balanced { tickets }),
+        tickets().prop_map(move |tickets| Sampler::Weighted { weights: Weights::ByClass(by_class.clone()), tickets }),
+        tickets().prop_map(|tickets| Sampler::Hard { uniform_share: 0.25, tickets }),
+        tickets().prop_map(|tickets| Sampler::Triplet { tickets }),
+        tickets().prop_map(|tickets| Sampler::Siamese { same_share: 0.5, tickets }),
+    ];
+    let stage = (sampler, 1u32..3, 1u64..9, any::<bool>(), any::<bool>());
+    let stage = stage.prop_map(|(sampler, epochs, rows, drop_last, is_half)| RunStage {
+        sampler,
+        epochs,
+        rows,
+        drop_last,
+        is_half,
+    });
+    vec(stage, 1..3)
+}
+
+prop_compose! {
+    /// Any run over a few records.
+    pub(super) fn runs()(
+        records in 1u32..40,
+        (validation_records, validation_bad, limit) in (0u64..9, 0u64..3, proptest::option::of(1u64..9)),
+        cap in proptest::option::of(1u64..50),
+        stages in stages(),
+        seed in 0u64..1_000,
+        max_steps in proptest::option::of(1u64..20),
+        parent_epochs in proptest::option::of(0u32..4),
+        bad in vec(any::<u32>(), 0..6),
+    ) -> Run {
+        let run = Run {
+            records, validation_records, validation_bad, limit, cap, stages, seed, max_steps, parent_epochs,
+            bad: Default::default(),
+        };
+        run.with_bad(&bad).made_possible()
+    }
 }

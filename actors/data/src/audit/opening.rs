@@ -32,7 +32,7 @@ impl Walk<'_> {
         ];
         for (name, hash) in hashes {
             let may_be_empty = name == "validation_fingerprint" && opening.validation_records == 0;
-            if !is_hash(hash) && !(may_be_empty && hash.is_empty()) {
+            if !(is_hash(hash) || (may_be_empty && hash.is_empty())) {
                 self.blame(line, FaultKind::Opening, format!("has a {name} that is no hash"));
             }
         }

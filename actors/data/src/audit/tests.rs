@@ -4,58 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastgarden_proto::ledger::Quarantine;
 use fastgarden_proto::ledger::line::Line;
-use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 
-use super::honest::{Run, RunStage, text_of};
+use super::honest::{Run, runs, text_of};
 use super::{FaultKind, Standing};
 use crate::ledger::Link;
 use crate::plan::Plan;
-use crate::sampler::{Sampler, Weights};
-
-fn stages() -> impl Strategy<Value = Vec<RunStage>> {
-    let tickets = || proptest::option::of(1u32..30);
-    let by_class: std::sync::Arc<[f64]> = [0.5, 0.0, 2.0, 1.0, 1.0].into();
-    let sampler = prop_oneof![
-        Just(Sampler::Sequential),
-        Just(Sampler::Shuffled),
-        tickets().prop_map(|tickets| Sampler::Balanced { tickets }),
-        tickets().prop_map(move |tickets| Sampler::Weighted { weights: Weights::ByClass(by_class.clone()), tickets }),
-        tickets().prop_map(|tickets| Sampler::Hard { uniform_share: 0.25, tickets }),
-        tickets().prop_map(|tickets| Sampler::Triplet { tickets }),
-        tickets().prop_map(|tickets| Sampler::Siamese { same_share: 0.5, tickets }),
-    ];
-    let stage = (sampler, 1u32..3, 1u64..9, any::<bool>(), any::<bool>());
-    let stage = stage.prop_map(|(sampler, epochs, rows, drop_last, is_half)| RunStage {
-        sampler,
-        epochs,
-        rows,
-        drop_last,
-        is_half,
-    });
-    vec(stage, 1..3)
-}
-
-prop_compose! {
-    fn runs()(
-        records in 1u32..40,
-        (validation_records, validation_bad, limit) in (0u64..9, 0u64..3, proptest::option::of(1u64..9)),
-        cap in proptest::option::of(1u64..50),
-        stages in stages(),
-        seed in 0u64..1_000,
-        max_steps in proptest::option::of(1u64..20),
-        parent_epochs in proptest::option::of(0u32..4),
-        bad in vec(any::<u32>(), 0..6),
-    ) -> Run {
-        let run = Run {
-            records, validation_records, validation_bad, limit, cap, stages, seed, max_steps, parent_epochs,
-            bad: Default::default(),
-        };
-        run.with_bad(&bad).made_possible()
-    }
-}
+use crate::sampler::Sampler;
 
 /// The lines of a text.
 fn lines_of(text: &str) -> Vec<String> {

@@ -44,6 +44,8 @@ pub(super) struct Course<'a> {
     committed_at: Instant,
     clock: Clock,
     memory: Memory,
+    /// Whose records' losses the epoch at hand keeps, if a later plan goes by them: see `RecordLosses`.
+    pub(super) losses_of: Option<usize>,
 }
 
 /// Trains from wherever the run stands to its end, or to a command to stop.
@@ -59,7 +61,8 @@ pub fn run(
     pipeline.remember_bad_records(state.progress.bad_records.iter().copied());
     let clock = Clock::start(state.progress.seconds, spec.seconds_max);
     let (pending, committed_at) = (Vec::new(), Instant::now());
-    let mut course = Course { spec, pipeline, commands, events, state, pending, committed_at, clock, memory };
+    let mut course =
+        Course { spec, pipeline, commands, events, state, pending, committed_at, clock, memory, losses_of: None };
     if let Some(discarded) = discarded {
         course.tell(Event::Resumed { step: course.state.progress.cursor.step, discarded });
     }
@@ -87,7 +90,9 @@ impl Course<'_> {
         let begun = Instant::now();
         let stage = self.stage().clone();
         let epoch = self.state.progress.cursor.epoch;
-        let losses = &self.state.plan_losses;
+        let (split, keeps_losses) = self.spec.losses_after(&self.state.progress.cursor);
+        self.losses_of = keeps_losses.then_some(split);
+        let losses = self.state.record_losses.told(split);
         let plan = Arc::new(stage.plan(&Occasion { seed: self.spec.seed, epoch, cap: self.spec.cap, losses }));
         if self.state.progress.cursor.next == Next::Train {
             if self.train(&stage, &plan)? == Flow::Stop {
@@ -191,7 +196,7 @@ impl Course<'_> {
             let (views, labels) = step::to_device(&batch, self.spec.device, self.spec.channels_last);
             batch.release_pixels();
             let seed = step::seed_of_step(self.spec.seed, step);
-            let keeps_losses = self.spec.keeps_losses(self.state.progress.cursor.stage);
+            let keeps_losses = self.losses_of.is_some();
             let how = How { rates, seed, precision: stage.precision, clip_norm: self.spec.clip_norm, keeps_losses };
             let RunState { net, optimizer, scaler, ema, .. } = &mut self.state;
             let (views, targets) = transforms.apply(views, labels, &keys_of(&batch));
@@ -259,7 +264,7 @@ impl Course<'_> {
         let tally = std::mem::take(&mut self.state.progress.tally);
         let record = record(&cursor, &tally, dropped_last, judged.as_ref(), elapsed);
         let judged = judged.unwrap_or_default();
-        let losses = self.losses_for_next(&cursor);
+        let losses = self.losses_of.map(|split| self.state.record_losses.tell(split)).unwrap_or_default();
         self.state.append(Line::Epoch(Epoch {
             epoch: cursor.epoch,
             issued: record.issued,
@@ -274,9 +279,8 @@ impl Course<'_> {
             valid_loss: judged.mean_loss().unwrap_or(0.0),
             accuracy: record.accuracy,
             weights_sha256: sha256_of_weights(self.state.net.state()),
-            losses: losses.clone(),
+            losses,
         }))?;
-        self.state.plan_losses = losses;
         self.state.progress.epochs.push(record.clone());
         self.advance(stage, whole);
         // An epoch that is not the last is committed with the next checkpoint: its validation can be repeated.
@@ -286,17 +290,6 @@ impl Course<'_> {
         }
         self.tell(Event::Epoch(record));
         Ok(())
-    }
-
-    /// What the next epoch's plan goes by, for the ledger: nothing where it goes by no losses, or draws other records.
-    fn losses_for_next(&self, cursor: &super::state::Cursor) -> Vec<u32> {
-        let here = cursor.stage;
-        let next = if cursor.epoch_of_stage + 1 < self.stage().epochs { here } else { here + 1 };
-        let goes_by = self.spec.stages.get(next).is_some_and(|stage| stage.sampler.needs_losses());
-        match goes_by && self.spec.trains_on_the_same(here, next) {
-            true => self.state.record_losses.thousandths().to_vec(),
-            false => Vec::new(),
-        }
     }
 
     /// Moves the cursor to the next epoch, the next stage, or the end.
@@ -310,9 +303,6 @@ impl Course<'_> {
         }
         (cursor.next, cursor.seq, cursor.epoch) = (Next::Train, 0, cursor.epoch + 1);
         if stage_ends {
-            if !self.spec.trains_on_the_same(cursor.stage, cursor.stage + 1) {
-                self.state.record_losses.clear();
-            }
             (cursor.stage, cursor.epoch_of_stage, cursor.step_of_stage) = (cursor.stage + 1, 0, 0);
             if self.spec.stages[cursor.stage].reset_optimizer {
                 self.state.optimizer = self.spec.new_optimizer(self.state.net.state());

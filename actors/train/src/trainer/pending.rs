@@ -78,8 +78,8 @@ impl Course<'_> {
         let stage = &self.spec.stages[self.state.progress.cursor.stage];
         self.state.batch_hash.update(batch.digests(), stage.views.len());
         self.count(&batch, loss);
-        if !known.losses.is_empty() {
-            self.state.record_losses.note(stage.train.index.len(), batch.tickets(), &known.losses);
+        if let Some(split) = self.losses_of {
+            self.state.record_losses.note(split, stage.train.index.len(), batch.tickets(), &known.losses);
         }
         let (seqs, quarantined) = (batch.seqs(), batch.quarantined());
         let words = self.state.note_quarantined("train", &stage.train.index, quarantined)?;

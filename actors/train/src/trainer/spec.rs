@@ -15,6 +15,7 @@ use fastgarden_data::ticket::Transform;
 use fastgarden_proto::ledger::Opening;
 use tch::Device;
 
+use super::state::Cursor;
 use crate::batch_augment::{BatchSpec, BatchTransforms, Normalize};
 use crate::loss::Objective;
 use crate::net::xresnet::XResNetSpec;
@@ -206,16 +207,20 @@ impl TrainSpec {
 }
 
 impl TrainSpec {
-    /// Whether two stages draw from the same records.
-    pub(super) fn trains_on_the_same(&self, one: usize, other: usize) -> bool {
-        let [one, other] = [one, other].map(|stage| &self.stages[stage].train.index);
-        Arc::ptr_eq(one, other) || one.fingerprint() == other.fingerprint()
+    /// The split that a stage trains on, by the number of the first stage that does.
+    pub(super) fn split_of(&self, stage: usize) -> usize {
+        let index = &self.stages[stage].train.index;
+        let is_same =
+            |of: &StageSpec| Arc::ptr_eq(&of.train.index, index) || of.train.index.fingerprint() == index.fingerprint();
+        self.stages.iter().position(is_same).unwrap_or(stage)
     }
 
-    /// Whether a plan of this stage, or of one after it on the same records, goes by what records' losses are.
-    pub(super) fn keeps_losses(&self, stage: usize) -> bool {
-        let mut alike = (stage..self.stages.len()).take_while(|&later| self.trains_on_the_same(stage, later));
-        alike.any(|later| self.stages[later].sampler.needs_losses())
+    /// The split of the epoch that a run stands at, and whether a later plan on it goes by what records' losses are.
+    pub(super) fn losses_after(&self, cursor: &Cursor) -> (usize, bool) {
+        let (stage, split) = (cursor.stage, self.split_of(cursor.stage));
+        let is_last = cursor.epoch_of_stage + 1 >= self.stages[stage].epochs;
+        let mut later = stage + usize::from(is_last)..self.stages.len();
+        (split, later.any(|later| self.stages[later].sampler.needs_losses() && self.split_of(later) == split))
     }
 }
 

@@ -134,8 +134,6 @@ pub struct RunState {
     pub scaler: Option<Scaler>,
     /// What the records' losses were, where a later epoch's plan goes by them.
     pub(super) record_losses: RecordLosses,
-    /// What they were when the epoch at hand was planned: those in the ledger's last epoch line.
-    pub(super) plan_losses: Vec<u32>,
     /// Everything else that is saved.
     pub progress: Progress,
     /// The chain, in its own form.
@@ -219,7 +217,6 @@ impl RunState {
             scaler,
             ema,
             record_losses: RecordLosses::default(),
-            plan_losses: Vec::new(),
             progress,
             batch_hash: BatchHash::default(),
             ledger,
@@ -255,8 +252,6 @@ impl RunState {
         if let Some(ema) = &mut ema {
             ema.load(optimizer.flat(), net.state(), &checkpoint::section(loaded, EMA))?;
         }
-        let record_losses = RecordLosses::load(&checkpoint::section(loaded, LOSSES))
-            .ok_or_else(|| misfit("the losses of its records are no whole numbers".to_owned()))?;
         let path = spec.folder.join("ledger.jsonl");
         let discarded = steps_after(&path, progress.ledger.bytes);
         let ledger = Ledger::resume(&path, progress.ledger.clone())?;
@@ -268,6 +263,10 @@ impl RunState {
                 "the run was begun with {what}; resume it with the same, or start a fresh one"
             )));
         }
+        let of_epoch = |line| if let Line::Epoch(epoch) = line { Some(epoch) } else { None };
+        let epochs: Vec<_> = lines.into_iter().filter_map(of_epoch).collect();
+        let record_losses = RecordLosses::load(spec, &checkpoint::section(loaded, LOSSES), &epochs)
+            .ok_or_else(|| misfit("the losses of its records are no whole numbers".to_owned()))?;
         let batch_hash = BatchHash::from_hex(&progress.batch_hash)
             .ok_or_else(|| misfit("its batch hash is not 64 hex digits".to_owned()))?;
         let state = Self {
@@ -276,7 +275,6 @@ impl RunState {
             scaler,
             ema,
             record_losses,
-            plan_losses: losses_in(lines),
             batch_hash,
             ledger,
             quarantine: spec.folder.join("quarantine.jsonl"),
@@ -354,12 +352,6 @@ impl RunState {
         }
         Ok(words)
     }
-}
-
-/// The losses of a ledger's last epoch.
-fn losses_in(lines: Vec<Line>) -> Vec<u32> {
-    let of_epoch = |line| if let Line::Epoch(epoch) = line { Some(epoch.losses) } else { None };
-    lines.into_iter().rev().find_map(of_epoch).unwrap_or_default()
 }
 
 /// What a run was begun with that is not so any more, in words.
