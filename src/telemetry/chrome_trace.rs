@@ -3,7 +3,7 @@
 //! Not here: the spans themselves (they are where the work is), or log lines.
 //!
 //! The file is an array of events, one a line; Perfetto also reads one whose end is missing. It stays below
-//! [`BYTES_MAX`]: whenever half of what is left has been written, only every second of the batches that were still
+//! [`BYTES_MAX`]: whenever half of what is left has been written, only every fourth of the batches that were still
 //! recorded is from then on, so that a trace covers its run however long that is.
 
 use std::collections::HashMap;
@@ -69,8 +69,8 @@ struct Trace {
     begun: Instant,
     bytes: u64,
     bytes_max: u64,
-    /// One batch in so many is recorded.
-    stride: u64,
+    /// How often the recording was thinned out, by four each time.
+    thinned: u32,
     /// Spans and events that belong to no batch.
     others: u64,
     /// Rows of chunks whose arrows have begun, by (phase, batch).
@@ -106,7 +106,7 @@ impl ChromeTrace {
             begun: Instant::now(),
             bytes: 0,
             bytes_max,
-            stride: 1,
+            thinned: 0,
             others: 0,
             arrows: HashMap::new(),
             threads: HashMap::new(),
@@ -136,8 +136,8 @@ impl ChromeTrace {
             return;
         }
         trace.bytes += text.len() as u64;
-        if trace.bytes_max - trace.bytes < trace.bytes_max / (2 * trace.stride) {
-            trace.stride *= 2;
+        if trace.bytes_max - trace.bytes < trace.bytes_max >> (trace.thinned + 1) {
+            trace.thinned += 1;
         }
         let file = trace.file.as_mut().expect("just seen");
         if let Err(error) = file.write_all(text.as_bytes()) {
@@ -168,17 +168,22 @@ impl Trace {
         })
     }
 
+    /// One batch in so many is recorded.
+    fn stride(&self) -> u64 {
+        1 << (2 * self.thinned)
+    }
+
     /// Whether a span is recorded: all spans of a batch are, or none.
     fn records(&mut self, fields: &Fields) -> bool {
         match fields.number("batch") {
-            Some(batch) => (batch as u64).is_multiple_of(self.stride) || self.arrows.contains_key(&fields.batch_key()),
+            Some(batch) => (batch as u64).is_multiple_of(self.stride()) || self.arrows.contains_key(&fields.batch_key()),
             None => self.records_another(),
         }
     }
 
     fn records_another(&mut self) -> bool {
         self.others += 1;
-        self.others.is_multiple_of(self.stride)
+        self.others.is_multiple_of(self.stride())
     }
 
     fn span(&mut self, name: &str, entered: &Entered) -> String {

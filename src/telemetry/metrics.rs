@@ -91,13 +91,11 @@ impl Out<'_> {
             self.0.encode_descriptor("stage_service", help, Some(&Unit::Seconds), MetricType::Histogram)?;
         for stage in &totals.stages {
             let counts = &stage.service_counts;
-            // Every second class is fine enough for a dashboard; the last has no bound.
-            let buckets: Vec<(f64, u64)> = counts
-                .chunks(2)
-                .enumerate()
-                .map(|(pair, counts)| (service::bound_s(2 * pair + 1), counts.iter().sum()))
-                .chain([(f64::MAX, 0)])
-                .collect();
+            let count = |class: usize| counts.get(class).copied().unwrap_or(0);
+            // Every second class is fine enough for a dashboard, and always the same ones; the last has no bound.
+            let bounds = (1..service::CLASSES).step_by(2);
+            let bounded = bounds.map(|class| (service::bound_s(class), count(class - 1) + count(class)));
+            let buckets: Vec<_> = bounded.chain([(f64::INFINITY, count(service::CLASSES - 1))]).collect();
             let labels: &Labels = &[("stage", stage.name.clone())];
             let mut metric = family.encode_family(&labels)?;
             metric.encode_histogram::<NoLabelSet>(stage.busy_s, counts.iter().sum(), &buckets, None)?;
@@ -194,7 +192,7 @@ mod tests {
     #[test]
     fn a_series_that_has_not_begun_has_counters_at_nought() {
         let text = text(&Live::new("seedling", 3));
-        assert!(text.contains("# HELP fastgarden_examples_trained Examples trained on.\n"), "{text}");
+        assert!(text.contains("# HELP fastgarden_examples_trained Examples trained on\n"), "{text}");
         assert!(text.contains("\nfastgarden_examples_trained_total 0\n"), "{text}");
         assert!(text.contains("fastgarden_stage_busy_seconds_total{stage=\"decode\"} 0.0\n"), "{text}");
         assert!(text.contains("fastgarden_bottleneck{bottleneck=\"balanced\"} 0"), "{text}");

@@ -75,7 +75,7 @@ fn moments_become_counters() {
 
 #[test]
 fn a_long_run_is_thinned_out_and_never_outgrows_its_bound() {
-    const BOUND: u64 = 40_000;
+    const BOUND: u64 = 80_000;
     let mut batches = 0;
     let events = trace_of(BOUND, || {
         for batch in 0..5_000 {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Classes of time; what takes longer is in the last.
-const CLASSES: usize = 51;
+pub const CLASSES: usize = 51;
 
 /// Counts by class of time, added to by many threads.
 pub struct ServiceTimes([AtomicU64; CLASSES]);
