@@ -140,10 +140,19 @@ fn first_page(authority: &str) -> Result<String> {
     let mut stream = TcpStream::connect(authority).map_err(failed)?;
     let request = format!("GET /json/list HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(failed)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(failed)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let pages: Value = serde_json::from_str(body).map_err(failed)?;
+    let mut reader = BufReader::new(stream);
+    let mut body_bytes = 0;
+    // It keeps the connection open, whatever it is asked for.
+    for line in reader.by_ref().lines() {
+        let line = line.map_err(failed)?.to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        body_bytes = line.strip_prefix("content-length:").map_or(body_bytes, |bytes| bytes.trim().parse().unwrap_or(0));
+    }
+    let mut body = String::new();
+    reader.take(body_bytes).read_to_string(&mut body).map_err(failed)?;
+    let pages: Value = serde_json::from_str(&body).map_err(failed)?;
     let pages = pages.as_array().into_iter().flatten();
     let address = pages.filter(|page| page["type"] == "page").find_map(|page| page["webSocketDebuggerUrl"].as_str());
     address.map(str::to_owned).ok_or_else(|| failed("it has no page"))
