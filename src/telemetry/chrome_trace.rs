@@ -176,7 +176,9 @@ impl Trace {
     /// Whether a span is recorded: all spans of a batch are, or none.
     fn records(&mut self, fields: &Fields) -> bool {
         match fields.number("batch") {
-            Some(batch) => (batch as u64).is_multiple_of(self.stride()) || self.arrows.contains_key(&fields.batch_key()),
+            Some(batch) => {
+                (batch as u64).is_multiple_of(self.stride()) || self.arrows.contains_key(&fields.batch_key())
+            }
             None => self.records_another(),
         }
     }

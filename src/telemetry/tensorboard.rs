@@ -142,7 +142,7 @@ fn class_counts(counts: &[u64]) -> Option<Value> {
     let trained = || of_class().filter(|&(_, count)| count > 0.0);
     let histogram = Histogram {
         min: trained().next()?.0,
-        max: trained().last()?.0,
+        max: trained().next_back()?.0,
         num: trained().map(|(_, count)| count).sum(),
         sum: trained().map(|(class, count)| class * count).sum(),
         sum_squares: trained().map(|(class, count)| class * class * count).sum(),

@@ -2,7 +2,7 @@
 //! Not here: driving the browser.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use super::browser::Browser;
@@ -76,7 +76,7 @@ pub fn prove(root: &Path, environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-fn look(browser: &mut Browser, url: &str, size: (u32, u32), dark: bool, picture: &PathBuf) -> Result<()> {
+fn look(browser: &mut Browser, url: &str, size: (u32, u32), dark: bool, picture: &Path) -> Result<()> {
     browser.visit(url, size, dark)?;
     browser.until("document.getElementById('link').textContent === 'live'")?;
     browser.until("document.querySelectorAll('#flow li').length === 5")?;

@@ -10,12 +10,14 @@ use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
 use crate::{assert_none, root};
 
 /// The licence expressions of all dependencies, exactly: one that goes is removed here, one that comes is read first.
-const LICENCES: [&str; 20] = [
+const LICENCES: [&str; 23] = [
+    "(Apache-2.0 OR MIT) AND BSD-3-Clause",
     "(MIT OR Apache-2.0) AND IJG",
     "(MIT OR Apache-2.0) AND Unicode-3.0",
     "0BSD OR MIT OR Apache-2.0",
     "Apache-2.0",
     "Apache-2.0 / MIT",
+    "Apache-2.0 OR BSL-1.0",
     "Apache-2.0 OR MIT",
     "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",
     "BSD-2-Clause OR Apache-2.0 OR MIT",
@@ -28,6 +30,7 @@ const LICENCES: [&str; 20] = [
     "MIT OR Apache-2.0 OR Zlib",
     "MIT OR Zlib OR Apache-2.0",
     "MIT/Apache-2.0",
+    "Unicode-3.0",
     "Unlicense OR MIT",
     "Unlicense/MIT",
     "Zlib",
@@ -48,7 +51,7 @@ const BANNED: [(&str, &str, &str); 10] = [
 ];
 
 /// Crates that are there in more than one version, and who asks for the older one.
-const DOUBLED: [(&str, &str); 18] = [
+const DOUBLED: [(&str, &str); 20] = [
     ("block-buffer", "zip 0.6 of torch-sys"),
     ("cpufeatures", "zip 0.6 of torch-sys"),
     ("crypto-common", "zip 0.6 of torch-sys"),
@@ -56,12 +59,14 @@ const DOUBLED: [(&str, &str); 18] = [
     ("foldhash", "hashbrown 0.15"),
     ("getrandom", "rand 0.8 of tch"),
     ("hashbrown", "petgraph of prost-build, and safetensors 0.8"),
+    ("http", "actix-web"),
     ("itertools", "criterion"),
     ("miniz_oxide", "png"),
     ("rand", "tch"),
     ("rand_chacha", "rand 0.8 of tch"),
     ("rand_core", "rand 0.8 of tch"),
     ("safetensors", "tch"),
+    ("sha1", "zip 0.6 of torch-sys"),
     ("sha2", "zip 0.6 of torch-sys"),
     ("syn", "derive macros that wait for syn 3"),
     ("thiserror", "tch"),

@@ -35,7 +35,7 @@ fn looking_at_the_device_every_fifty_steps_or_at_each_gives_the_same_run() {
     assert_eq!(steps_of(&often.ledger), all_made(STEPS));
     let told = |ended: &Ended| -> Vec<_> {
         let of = |event: &Event| match event {
-            Event::Batch { done, loss } => Some((*done, *loss)),
+            Event::Batch { done, loss, .. } => Some((*done, *loss)),
             _ => None,
         };
         ended.events.iter().filter_map(of).collect()
