@@ -134,7 +134,7 @@ function box(name, note, limits, shares, facts) {
 
 function queue(readiness, name) {
   const tube = make("i");
-  tube.style.setProperty("--filled", percent(readiness));
+  tube.style.setProperty("--filled", `${100 * readiness}%`);
   const element = make("span", "queue", tube, percent(readiness));
   element.title = `${name}: holds something ${percent(readiness)} of the time`;
   return element;

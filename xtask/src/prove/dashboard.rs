@@ -62,12 +62,12 @@ pub fn prove(root: &Path, environment: &Environment) -> Result<()> {
         look(&mut browser, &url, size, dark, &folder.join(format!("dashboard-{name}.png")))?;
     }
     drop(run);
-    browser.until("document.getElementById('link').className === 'broken'")?;
+    browser.until("document.getElementById('link')?.className === 'broken'")?;
     // What the browser says of a server that is gone is no fault of the page.
     let faults = std::mem::take(&mut browser.errors);
     let of_page: Vec<_> = faults.iter().filter(|fault| !fault.contains("ERR_")).collect();
     let run = Run::start(root, environment, &folder)?;
-    browser.until("document.getElementById('link').textContent === 'live'")?;
+    browser.until("document.getElementById('link')?.textContent === 'live'")?;
     drop(run);
     if let Some(fault) = of_page.first() {
         return Err(Problem::Page { fault: (*fault).clone() });
@@ -78,7 +78,7 @@ pub fn prove(root: &Path, environment: &Environment) -> Result<()> {
 
 fn look(browser: &mut Browser, url: &str, size: (u32, u32), dark: bool, picture: &Path) -> Result<()> {
     browser.visit(url, size, dark)?;
-    browser.until("document.getElementById('link').textContent === 'live'")?;
+    browser.until("document.getElementById('link')?.textContent === 'live'")?;
     browser.until("document.querySelectorAll('#flow li').length === 5")?;
     browser.until("document.querySelectorAll('#strip canvas').length === 8")?;
     browser.until("document.querySelectorAll('.chart canvas').length === 6")?;
