@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::epoch_table::{EpochRow, clock, header, percent, rate, row, run_prefix, sentence};
 use crate::rules::grouped;
+use crate::telemetry::tui::Tui;
 
 /// Between two plain lines.
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(5);
@@ -71,6 +72,7 @@ pub struct Progress {
 
 enum Output {
     Bar(ProgressBar),
+    Screen(Tui),
     Plain { last_line: Option<Instant> },
     Silent,
 }
@@ -95,6 +97,12 @@ impl Progress {
         Self { output, phase: Phase::default(), is_header_printed: false, rows: Vec::new() }
     }
 
+    /// From now on the whole terminal shows it.
+    pub fn go_full_screen(&mut self, tui: Tui) {
+        self.finish();
+        self.output = Output::Screen(tui);
+    }
+
     /// A phase begins: `run` of `runs` and `epoch` of `epochs` count from 1; `phase` is "train" or "validate".
     pub fn start_phase(&mut self, run: usize, runs: usize, epoch: u32, epochs: u32, phase: &str, total_examples: u64) {
         self.phase = Phase { run, runs, epoch, epochs, name: phase.to_owned(), total_examples };
@@ -107,7 +115,8 @@ impl Progress {
             }
             // The first line comes after its interval, when it has something to say.
             Output::Plain { last_line } => *last_line = last_line.or_else(|| Some(Instant::now())),
-            Output::Silent => {}
+            // The screen looks for itself.
+            Output::Screen(_) | Output::Silent => {}
         }
     }
 
@@ -125,7 +134,7 @@ impl Progress {
                     say(&self.phase.plain_line(figures));
                 }
             }
-            Output::Silent => {}
+            Output::Screen(_) | Output::Silent => {}
         }
     }
 
@@ -144,6 +153,13 @@ impl Progress {
                 });
                 self.is_header_printed = true;
             }
+            Output::Screen(tui) => {
+                for line in self.rows.is_empty().then(|| header(runs)).iter().flatten() {
+                    tui.epoch(line);
+                }
+                tui.epoch(&line);
+                self.rows.push(line);
+            }
             Output::Plain { .. } => {
                 say(&sentence(run, runs, epochs, epoch));
                 self.rows.push(line);
@@ -156,22 +172,24 @@ impl Progress {
     pub fn note(&self, line: &str) {
         match &self.output {
             Output::Bar(bar) => bar.suspend(|| say(line)),
+            Output::Screen(tui) => tui.note(line),
             Output::Plain { .. } => say(line),
             Output::Silent => {}
         }
     }
 
-    /// The series is over: takes the bar away, or prints the table that the plain lines left out.
+    /// The series is over: takes the bar or the screen away, and prints the table where its rows were not printed yet.
     pub fn finish(&mut self) {
         match &self.output {
             Output::Bar(bar) => bar.finish_and_clear(),
-            Output::Plain { .. } if !self.rows.is_empty() => {
-                for line in header(self.phase.runs).iter().chain(&self.rows) {
-                    print(line);
-                }
-                self.rows.clear();
-            }
+            Output::Screen(_) => self.output = Output::Silent,
             Output::Plain { .. } | Output::Silent => {}
+        }
+        if !self.rows.is_empty() {
+            for line in header(self.phase.runs).iter().chain(&self.rows) {
+                print(line);
+            }
+            self.rows.clear();
         }
     }
 }

@@ -46,6 +46,22 @@ pub struct Report {
     /// What was kept in memory between epochs; null without a cache.
     #[serde(default)]
     pub cache: Option<Cache>,
+    /// How much faster a perfect loader would be, measured before the runs; null unless `--headroom` asked for it.
+    #[serde(default)]
+    pub headroom: Option<HeadroomReport>,
+}
+
+/// The trainer with batches as they come, and with batches in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadroomReport {
+    /// Images a second as batches come.
+    pub images_per_s: f64,
+    /// Share of that time spent waiting for a batch, 0–1.
+    pub input_wait_share: f64,
+    /// Images a second with batches in memory.
+    pub replayed_images_per_s: f64,
+    /// How many times as fast that is.
+    pub factor: f64,
 }
 
 /// One run.
@@ -176,6 +192,7 @@ impl Report {
             peak_memory_bytes: None,
             peak_device_bytes: None,
             cache: None,
+            headroom: None,
         }
     }
 

@@ -246,6 +246,26 @@ fn metrics_count_what_was_trained() {
 }
 
 #[test]
+fn headroom_is_measured_before_a_run_and_changes_nothing_of_it() {
+    let place = nursery();
+    let report = |name: &str, more: &str| {
+        let told = place.run(&words(&format!("--dashboard off --report {name} {more}"))).expect_code(0);
+        (told.stderr, serde_json::from_str::<Value>(&fs::read_to_string(place.path(name)).unwrap()).unwrap())
+    };
+    let (_, plain) = report("plain.json", "");
+    let (told, measured) = report("measured.json", "--headroom");
+    assert!(told.contains("headroom a perfect loader would be"), "{told}");
+    let number = |name: &str| measured["headroom"][name].as_f64().unwrap();
+    let factor = number("replayed_images_per_s") / number("images_per_s");
+    assert!((factor - number("factor")).abs() < 1e-9 && factor > 0.0, "{measured}");
+    assert!((0.0..=1.0).contains(&number("input_wait_share")), "{measured}");
+    assert_eq!(plain["headroom"], Value::Null);
+    for what in ["weights_sha256", "batch_hash", "ledger_head"] {
+        assert_eq!(plain["runs"][0][what], measured["runs"][0][what], "{what}");
+    }
+}
+
+#[test]
 fn a_browser_that_stops_reading_and_a_port_in_use_hold_up_nobody() {
     let place = nursery();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

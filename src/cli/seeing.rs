@@ -68,10 +68,23 @@ pub struct SeeingArgs {
     /// Write spans of every stage here, for Perfetto (at most 64 MiB)
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Measure first, within some ten seconds, how much faster training with a perfect loader would be
+    #[arg(long)]
+    pub headroom: bool,
+    /// Show the run on the whole terminal
+    #[arg(long)]
+    pub tui: bool,
 }
 
 impl Default for SeeingArgs {
     fn default() -> Self {
-        Self { dashboard: DashboardChoice::Default, dashboard_host: Vec::new(), metrics: None, trace: None }
+        Self {
+            dashboard: DashboardChoice::Default,
+            dashboard_host: Vec::new(),
+            metrics: None,
+            trace: None,
+            headroom: false,
+            tui: false,
+        }
     }
 }

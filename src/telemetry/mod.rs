@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod moment;
 pub mod server;
 pub mod tensorboard;
+pub mod tui;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use self::dashboard::Board;
 use self::live::{Live, Watch};
 use self::server::{Doors, Server};
 use self::tensorboard::{EventFile, Settings};
+use self::tui::Tui;
 use crate::cli::SeeingArgs;
 use crate::recipe::Recipe;
 
@@ -96,6 +98,11 @@ impl Telemetry {
     /// Where it can be seen, a line each.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// The series on the whole terminal.
+    pub fn full_screen(&self) -> std::io::Result<Tui> {
+        Tui::start(Arc::clone(&self.live), &self.notes)
     }
 
     /// For the pipeline, which shows pictures through it.

@@ -1,6 +1,7 @@
 //! `train`: one recipe, one run a seed, one report.
 //! Not here: training (`fastgarden-train`) or batches (`fastgarden-data`).
 
+mod headroom;
 mod lineage;
 mod parent;
 mod plan;
@@ -28,7 +29,7 @@ use crate::rules::refuse_beyond;
 use crate::run_spec::RunSpec;
 use crate::series::Series;
 use crate::submission::Environment;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, tui};
 pub use parent::Parents;
 pub use plan::{Prepared, batch_spec, evaluation, objective};
 pub use show::cache_sentence;
@@ -37,10 +38,13 @@ pub use summary::peak_memory_bytes;
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let spec = RunSpec::from_args(args)?;
+    if args.seeing.tui && !tui::is_there() {
+        return Err(Failure::usage("--tui needs a terminal, and standard error is none", "leave --tui out"));
+    }
     crate::library_settings::start_again();
     let device = device::choose(&spec.device).or_usage()?;
     let interrupts = Interrupts::listen()?;
-    let prepared = Prepared::new(&spec, device)?;
+    let mut prepared = Prepared::new(&spec, device)?;
     refuse_beyond(&spec.rules, &spec.recipe, &prepared.parents.origin())?;
     let memory = memory_estimate::before_a_run(&spec, device)?;
     let series = Series::open(&spec.out, &spec.recipe, &spec.rules, spec.resume)?;
@@ -51,7 +55,18 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
         progress.note(line);
     }
     summary::refuse_vanished(&series)?;
+    if args.seeing.headroom {
+        progress.note("headroom is being measured");
+        prepared.headroom = headroom::measure(&prepared, &spec).map_err(of_train)?;
+        progress.note(&headroom::sentence(prepared.headroom.as_ref()));
+    }
     let environment = Environment::of_this_machine(device);
+    if args.seeing.tui {
+        let tui = telemetry.full_screen()?;
+        let screen = tui.screen();
+        interrupts.before_the_end(move || screen.give_back());
+        progress.go_full_screen(tui);
+    }
     interrupts.arm();
     let mut results = Vec::new();
     for (position, &seed) in spec.seeds.iter().enumerate() {

@@ -20,7 +20,7 @@ use fastgarden_proto::ledger::{Opening, Stage as LedgerStage};
 use fastgarden_train::batch_augment::BatchSpec;
 use fastgarden_train::loss::{CrossEntropy, Objective, Together};
 use fastgarden_train::precision::Precision;
-use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, SplitSpec, StageSpec, TrainSpec};
+use fastgarden_train::trainer::{CheckpointSpec, EmaSpec, EvaluationSpec, Headroom, SplitSpec, StageSpec, TrainSpec};
 use tch::Device;
 
 use super::parent::Parents;
@@ -65,6 +65,8 @@ pub struct Prepared {
     pub on_garden: bool,
     /// Names of the classes, where the data has some.
     class_names: Option<Vec<String>>,
+    /// What was measured before the first run, where that was asked for.
+    pub headroom: Option<Headroom>,
 }
 
 impl Prepared {
@@ -130,6 +132,7 @@ impl Prepared {
             cache,
             on_garden,
             class_names,
+            headroom: None,
         })
     }
 

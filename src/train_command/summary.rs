@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use fastgarden_train::trainer::{self, EpochRecord, RunResult};
+use fastgarden_train::trainer::{self, EpochRecord, Headroom, RunResult};
 
 use super::Results;
 use super::parent::Parent;
 use super::plan::Prepared;
 use super::run_table;
 use crate::exit::{Complaint, Failure};
-use crate::report::{AttemptReport, EpochReport, ExamplesReport, ParentReport, Report, RunReport, UnfinishedReport};
+use crate::report::{
+    AttemptReport, EpochReport, ExamplesReport, HeadroomReport, ParentReport, Report, RunReport, UnfinishedReport,
+};
 use crate::rules::{Outcome, reasons_against};
 use crate::run_spec::RunSpec;
 use crate::series::{ATTEMPTS_FILE, Series, started_runs};
@@ -116,6 +118,7 @@ fn report(
     report.cache = prepared.cache.as_ref().map(|cache| cache.observe());
     report.peak_memory_bytes = peak_memory_bytes();
     report.peak_device_bytes = outcome.device_bytes_max;
+    report.headroom = prepared.headroom.as_ref().map(headroom_report);
     Ok(report)
 }
 
@@ -209,6 +212,15 @@ fn epoch_report(record: &EpochRecord) -> EpochReport {
             quarantined: record.quarantined,
             dropped_last: record.dropped_last,
         },
+    }
+}
+
+fn headroom_report(measured: &Headroom) -> HeadroomReport {
+    HeadroomReport {
+        images_per_s: measured.images_per_s,
+        input_wait_share: measured.input_wait_share,
+        replayed_images_per_s: measured.replayed_images_per_s,
+        factor: measured.factor(),
     }
 }
 

@@ -1,0 +1,201 @@
+//! A moment on a screen of any size: what limits, the pipeline's stages, the trainer, charts, epochs, notes.
+//! Not here: taking the screen, or what a moment is.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use fastgarden_proto::observe::{Moment, StageMoment};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Gauge, Paragraph, Row, Sparkline, Table, Wrap};
+
+use crate::data_commands::text::bytes;
+use crate::epoch_table::{clock, percent, rate, run_prefix};
+use crate::rules::grouped;
+
+/// Cells of a stage's bar.
+const BAR_CELLS: usize = 20;
+/// Lines that are always there, of the frame's own borders too: title, phase, verdict, stages, trainer.
+const FIXED_ROWS: u16 = 1 + 1 + 4 + 7 + 2;
+/// Fewest and most lines that charts are of use in.
+const CHART_ROWS: RangeInclusive<u16> = 6..=12;
+
+const BUSY: Color = Color::Green;
+const INPUT: Color = Color::Yellow;
+const OUTPUT: Color = Color::Blue;
+
+/// Everything that is drawn.
+pub(super) struct View<'a> {
+    pub(super) now: &'a Moment,
+    pub(super) past: &'a [Arc<Moment>],
+    pub(super) epochs: &'a [String],
+    pub(super) notes: &'a [String],
+}
+
+impl View<'_> {
+    pub(super) fn draw(&self, frame: &mut Frame<'_>) {
+        let area = frame.area();
+        let left = area.height.saturating_sub(FIXED_ROWS);
+        let charts = if left / 2 >= *CHART_ROWS.start() { (left / 2).min(*CHART_ROWS.end()) } else { 0 };
+        let [title, phase, verdict, stages, trainer, charts, lines] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(4),
+            Constraint::Length(7),
+            Constraint::Length(2),
+            Constraint::Length(charts),
+            Constraint::Fill(1),
+        ])
+        .areas(area);
+        frame.render_widget(self.title(), title);
+        self.draw_phase(frame, phase);
+        frame.render_widget(self.verdict(), verdict);
+        frame.render_widget(self.stages(), stages);
+        frame.render_widget(Paragraph::new(self.trainer()), trainer);
+        if charts.height > 0 {
+            self.draw_charts(frame, charts);
+        }
+        self.draw_lines(frame, lines);
+    }
+
+    fn title(&self) -> Line<'_> {
+        let place = self.now.place.clone().unwrap_or_default();
+        let run = run_prefix(place.run as usize, place.runs as usize);
+        let name = Span::styled(place.recipe, Style::new().add_modifier(Modifier::BOLD));
+        let rest = format!("  {run}seed {}  {}  Ctrl-C saves and ends", place.seed, clock(self.now.seconds));
+        Line::from(vec![name, Span::raw(rest)])
+    }
+
+    fn draw_phase(&self, frame: &mut Frame<'_>, area: Rect) {
+        let place = self.now.place.clone().unwrap_or_default();
+        let share = if place.total > 0 { place.done as f64 / place.total as f64 } else { 0.0 };
+        let (done, total) = (grouped(place.done), grouped(place.total));
+        let label = format!("epoch {}/{} {}  {done}/{total}", place.epoch, place.epochs, place.phase);
+        let gauge = Gauge::default().ratio(share.clamp(0.0, 1.0)).label(label).gauge_style(Style::new().fg(BUSY));
+        frame.render_widget(gauge.use_unicode(true), area);
+    }
+
+    fn verdict(&self) -> Paragraph<'_> {
+        let sentence = match &*self.now.verdict {
+            "" => "nothing can be said yet",
+            sentence => sentence,
+        };
+        let style = Style::new().add_modifier(Modifier::BOLD);
+        Paragraph::new(sentence).style(style).wrap(Wrap { trim: true }).block(Block::bordered().title("what limits"))
+    }
+
+    fn stages(&self) -> Table<'_> {
+        let titles = ["stage", "workers", "works ▏waits for input ▏for room", "images/s", "chunk p50", "p99", "queue"];
+        let rows = self.now.stages.iter().map(|stage| self.stage(stage));
+        let widths = [9, 7, 2 + BAR_CELLS as u16 + 12, 9, 9, 8, 6].map(Constraint::Length);
+        Table::new(rows, widths).header(Row::new(titles).style(Style::new().add_modifier(Modifier::DIM))).block(
+            Block::bordered()
+                .title("pipeline")
+                .title_bottom(format!("batches ready {}", percent(self.now.batch_readiness))),
+        )
+    }
+
+    fn stage(&self, stage: &StageMoment) -> Row<'static> {
+        let workers = match stage.workers {
+            0 => "–".to_owned(),
+            workers if workers == stage.workers_alive => workers.to_string(),
+            workers => format!("{}/{workers}", stage.workers_alive),
+        };
+        let time = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms"));
+        let style =
+            if stage.name == self.now.bottleneck { Style::new().add_modifier(Modifier::BOLD) } else { Style::new() };
+        let cells: [Line<'static>; 7] = [
+            stage.name.clone().into(),
+            workers.into(),
+            shares(stage),
+            rate(stage.images_per_s).into(),
+            time(stage.service_p50_ms).into(),
+            time(stage.service_p99_ms).into(),
+            percent(stage.readiness).into(),
+        ];
+        Row::new(cells).style(style)
+    }
+
+    fn trainer(&self) -> Vec<Line<'_>> {
+        let trainer = self.now.trainer.unwrap_or_default();
+        let held = self.now.held.unwrap_or_default();
+        let mut parts = vec![
+            format!("trainer  step {}", grouped(trainer.step)),
+            format!("{} images/s", rate(trainer.images_per_s)),
+            format!("input wait {}", percent(trainer.input_wait_share)),
+        ];
+        parts.extend(trainer.step_ms.map(|ms| format!("{ms:.0} ms a step")));
+        parts.extend(trainer.loss.map(|loss| format!("loss {loss:.4}")));
+        parts.extend(trainer.lr.map(|lr| format!("lr {lr:.2e}")));
+        parts.extend(trainer.accuracy.map(|accuracy| format!("accuracy {:.2} %", 100.0 * accuracy)));
+        let mut memory = vec![
+            format!("memory   slabs {}", bytes(held.slab_bytes)),
+            format!("encoded {} of {}", bytes(held.encoded_bytes), bytes(held.encoded_bytes_max)),
+        ];
+        memory.extend(held.cache_bytes.map(|cache| format!("cache {}", bytes(cache))));
+        memory.extend(held.resident_bytes.map(|resident| format!("process {}", bytes(resident))));
+        let bad = self.now.quarantined.iter().map(|reason| format!("{} {}", reason.tickets, reason.name));
+        memory.extend(Some(bad.collect::<Vec<_>>().join(", ")).filter(|bad| !bad.is_empty()));
+        vec![parts.join("  ").into(), memory.join("  ").into()]
+    }
+
+    fn draw_charts(&self, frame: &mut Frame<'_>, area: Rect) {
+        let [speed, loss] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+        let rates = self.past.iter().map(|moment| moment.trainer.map_or(0.0, |trainer| trainer.images_per_s));
+        draw_line(frame, speed, "images per second", rates.collect(), BUSY);
+        let losses = self.past.iter().filter_map(|moment| moment.trainer?.loss);
+        draw_line(frame, loss, "training loss", losses.collect(), OUTPUT);
+    }
+
+    /// The table's header and the newest of everything else, as much as there is room for: notes get a third at least.
+    fn draw_lines(&self, frame: &mut Frame<'_>, area: Rect) {
+        let room = usize::from(area.height);
+        let (header, epochs) = self.epochs.split_at(self.epochs.len().min(2));
+        let for_epochs = room.saturating_sub(header.len() + self.notes.len().min(room / 3));
+        let epochs = newest(epochs, for_epochs);
+        let notes = newest(self.notes, room.saturating_sub(header.len() + epochs.len()));
+        let lines = header.iter().chain(epochs).chain(notes).map(|line| Line::from(line.as_str()));
+        frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
+    }
+}
+
+fn newest(lines: &[String], count: usize) -> &[String] {
+    &lines[lines.len().saturating_sub(count)..]
+}
+
+/// The bar of a stage's time.
+fn shares(stage: &StageMoment) -> Line<'static> {
+    let cells = |share: f64| (share * BAR_CELLS as f64).round() as usize;
+    let (busy, input) = (cells(stage.busy_share), cells(stage.wait_input_share));
+    let output = BAR_CELLS.saturating_sub(busy + input);
+    let has_time = stage.busy_share + stage.wait_input_share + stage.wait_output_share > 0.0;
+    let part =
+        |cells: usize, colour| Span::styled("█".repeat(if has_time { cells } else { 0 }), Style::new().fg(colour));
+    Line::from(vec![
+        part(busy, BUSY),
+        part(input, INPUT),
+        part(output, OUTPUT),
+        Span::raw(if has_time { format!(" {}", percent(stage.busy_share)) } else { String::new() }),
+    ])
+}
+
+/// The last values of a series, as many as there are columns, from the lowest to the highest of them.
+fn draw_line(frame: &mut Frame<'_>, area: Rect, name: &str, values: Vec<f64>, colour: Color) {
+    let columns = usize::from(area.width.saturating_sub(2));
+    let values = &values[values.len().saturating_sub(columns)..];
+    let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
+    let title = match values.last() {
+        Some(last) if *last >= 10.0 => format!("{name} {}", grouped(last.round() as u64)),
+        Some(last) => format!("{name} {last:.3}"),
+        None => name.to_owned(),
+    };
+    let heights: Vec<u64> =
+        values.iter().map(|value| (1e3 * (value - low) / (high - low).max(1e-9)) as u64 + 100).collect();
+    let line = Sparkline::default().data(&heights).max(1_100).style(Style::new().fg(colour));
+    frame.render_widget(line.block(Block::bordered().title(title)), area);
+}
+
+#[cfg(test)]
+mod tests;
