@@ -5,6 +5,7 @@ mod headroom;
 mod lineage;
 mod parent;
 mod plan;
+mod precision;
 mod run_table;
 mod show;
 mod splits;

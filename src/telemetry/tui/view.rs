@@ -87,10 +87,23 @@ impl View<'_> {
     }
 
     fn stages(&self) -> Table<'_> {
-        let titles = ["stage", "workers", "works ▏waits for input ▏for room", "images/s", "chunk p50", "p99", "queue"];
+        let time = Line::from(vec![
+            Span::styled("works ", Style::new().fg(BUSY)),
+            Span::styled("waits for input ", Style::new().fg(INPUT)),
+            Span::styled("for room", Style::new().fg(OUTPUT)),
+        ]);
+        let titles: [Line<'_>; 7] = [
+            "stage".into(),
+            "workers".into(),
+            time,
+            "images/s".into(),
+            "chunk p50".into(),
+            "p99".into(),
+            "queue".into(),
+        ];
         let rows = self.now.stages.iter().map(|stage| self.stage(stage));
         let widths = [9, 7, 2 + BAR_CELLS as u16 + 12, 9, 9, 8, 6].map(Constraint::Length);
-        Table::new(rows, widths).header(Row::new(titles).style(Style::new().add_modifier(Modifier::DIM))).block(
+        Table::new(rows, widths).header(Row::new(titles)).block(
             Block::bordered()
                 .title("pipeline")
                 .title_bottom(format!("batches ready {}", percent(self.now.batch_readiness))),

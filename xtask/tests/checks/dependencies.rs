@@ -10,13 +10,14 @@ use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
 use crate::{assert_none, root};
 
 /// The licence expressions of all dependencies, exactly: one that goes is removed here, one that comes is read first.
-const LICENCES: [&str; 23] = [
+const LICENCES: [&str; 24] = [
     "(Apache-2.0 OR MIT) AND BSD-3-Clause",
     "(MIT OR Apache-2.0) AND IJG",
     "(MIT OR Apache-2.0) AND Unicode-3.0",
     "0BSD OR MIT OR Apache-2.0",
     "Apache-2.0",
     "Apache-2.0 / MIT",
+    "Apache-2.0/MIT",
     "Apache-2.0 OR BSL-1.0",
     "Apache-2.0 OR MIT",
     "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",
@@ -51,10 +52,13 @@ const BANNED: [(&str, &str, &str); 10] = [
 ];
 
 /// Crates that are there in more than one version, and who asks for the older one.
-const DOUBLED: [(&str, &str); 20] = [
+const DOUBLED: [(&str, &str); 24] = [
     ("block-buffer", "zip 0.6 of torch-sys"),
     ("cpufeatures", "zip 0.6 of torch-sys"),
     ("crypto-common", "zip 0.6 of torch-sys"),
+    ("darling", "wrapcenum-derive of nvml-wrapper"),
+    ("darling_core", "wrapcenum-derive of nvml-wrapper"),
+    ("darling_macro", "wrapcenum-derive of nvml-wrapper"),
     ("digest", "zip 0.6 of torch-sys"),
     ("foldhash", "hashbrown 0.15"),
     ("getrandom", "rand 0.8 of tch"),
@@ -68,6 +72,7 @@ const DOUBLED: [(&str, &str); 20] = [
     ("safetensors", "tch"),
     ("sha1", "zip 0.6 of torch-sys"),
     ("sha2", "zip 0.6 of torch-sys"),
+    ("signal-hook", "crossterm"),
     ("syn", "derive macros that wait for syn 3"),
     ("thiserror", "tch"),
     ("thiserror-impl", "tch"),

@@ -13,9 +13,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the checkout's root")
 }
 
-/// Every file of ours, as paths from the root: no build outputs, nothing that git or set-up put there.
+/// Every file of ours, as paths from the root: no build outputs, nothing that git, set-up or a comparison put there.
 fn our_files() -> Vec<PathBuf> {
-    const NOT_OURS: [&str; 4] = [".git", ".libtorch", "target", "runs"];
+    const NOT_OURS: [&str; 6] = [".git", ".libtorch", "target", "runs", ".venvs", ".work"];
     let mut files = Vec::new();
     let mut folders = vec![root().to_path_buf()];
     while let Some(folder) = folders.pop() {
