@@ -1,4 +1,4 @@
-//! `report.json`, version 1: what scripts read after a series, and the one sentence people read.
+//! `report.json`, version 1 (docs/report.md): what scripts read after a series, and the one sentence people read.
 //! Not here: the epoch table, and anything that has to be proved (the ledger).
 
 use std::fs::{self, File};
@@ -273,6 +273,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::recipe::Recipe;
     use crate::rules::Rules;
@@ -328,53 +330,46 @@ mod tests {
         assert_eq!(Report::summary(&self::report(&[])), "no run has been validated");
     }
 
-    #[test]
-    fn the_keys_that_scripts_rely_on_are_there_and_nothing_is_infinite() {
-        let json: serde_json::Value = serde_json::from_str(&report(&[0.5]).to_json()).expect("valid JSON");
-        let keys = |value: &serde_json::Value| -> Vec<String> {
-            value.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default()
-        };
-        let expected: &[(&str, &[&str])] = &[
-            (
-                "",
-                &[
-                    "version",
-                    "recipe",
-                    "rules",
-                    "runs",
-                    "accuracy_mean",
-                    "accuracy_std_population",
-                    "accuracy_std_sample",
-                    "peak_memory_bytes",
-                    "peak_device_bytes",
-                ],
-            ),
-            (
-                "/runs/0",
-                &["seed", "epochs", "accuracy", "steps", "batch_hash", "ledger_head", "weights_sha256", "attempts"],
-            ),
-            (
-                "/runs/0/epochs/0",
-                &[
-                    "epoch",
-                    "train_loss",
-                    "valid_loss",
-                    "accuracy",
-                    "images_per_s",
-                    "input_wait_share",
-                    "seconds",
-                    "examples",
-                ],
-            ),
-            ("/runs/0/epochs/0/examples", &["issued", "trained", "quarantined", "dropped_last"]),
-            ("/runs/0/attempts/0", &["from_step", "to_step"]),
-        ];
-        for (pointer, names) in expected {
-            let there = keys(json.pointer(pointer).expect("the object is there"));
-            for name in *names {
-                assert!(there.iter().any(|key| key == name), "{pointer} lacks {name}");
+    /// Every name of an object in a document, and of those in it.
+    fn names(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(members) => {
+                found.extend(members.keys().cloned());
+                members.values().for_each(|member| names(member, found));
             }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+            _ => {}
         }
+    }
+
+    #[test]
+    fn the_guide_tells_of_every_member_and_of_no_other() {
+        let mut whole = report(&[0.5]);
+        let attempts = vec![AttemptReport { from_step: 0, to_step: 1 }];
+        whole.unfinished = vec![UnfinishedReport { seed: 2, attempts, why: None }];
+        whole.cache = Some(Cache::default());
+        let (images_per_s, replayed_images_per_s) = (1.0, 2.0);
+        whole.headroom =
+            Some(HeadroomReport { images_per_s, input_wait_share: 0.5, replayed_images_per_s, factor: 2.0 });
+        let (path, ledger_head, weights_sha256) = (PathBuf::new(), String::new(), String::new());
+        whole.runs[0].parent = Some(ParentReport { path, epochs: 1, ledger_head, weights_sha256 });
+        let mut written = BTreeSet::new();
+        names(&serde_json::from_str(&whole.to_json()).expect("valid JSON"), &mut written);
+        let guide = include_str!("../docs/report.md");
+        let told: BTreeSet<String> = guide.lines().filter(|line| line.starts_with("| `")).flat_map(words).collect();
+        assert_eq!(written, told);
+    }
+
+    /// The words in backticks of a line that are names of members.
+    fn words(line: &str) -> impl Iterator<Item = String> {
+        let is_name =
+            |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
+        line.split('`').skip(1).step_by(2).filter(is_name).filter(|word| *word != "null").map(str::to_owned)
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_null() {
+        let json: serde_json::Value = serde_json::from_str(&report(&[0.5]).to_json()).expect("valid JSON");
         assert!(json.pointer("/accuracy_std_sample").is_some_and(serde_json::Value::is_null));
         assert!(json.pointer("/runs/0/epochs/0/train_loss").is_some_and(serde_json::Value::is_null));
     }
