@@ -185,7 +185,7 @@ pub fn draw_garden(spec: &GardenSpec, folder: &Path) -> Result<garden::GardenSum
         let (progress, since, begun) = &mut *held;
         if !std::mem::replace(begun, true) {
             progress.note(&format!("drawing the garden, {total} pictures, once: {}", folder.display()));
-            progress.start_phase(1, 1, 1, 1, "draw", total);
+            progress.start_phase(1, 1, 0, 0, "draw", total);
         }
         progress.update(&Figures::of_rate(done, done as f64 / since.elapsed().as_secs_f64().max(1e-9)));
     };

@@ -48,8 +48,8 @@ pub struct Figures<'a> {
     pub loss: Option<f64>,
     /// Over the phase.
     pub images_per_s: f64,
-    /// Of the trainer's time, lately; 0 to 1.
-    pub input_wait_share: f64,
+    /// Of the trainer's time, lately; 0 to 1; `None` where nobody trains.
+    pub input_wait_share: Option<f64>,
     /// A stage, `trainer` or `balanced`; empty while nothing can be said.
     pub bottleneck: &'a str,
 }
@@ -57,7 +57,7 @@ pub struct Figures<'a> {
 impl Figures<'_> {
     /// Of something that is no training.
     pub fn of_rate(done_examples: u64, images_per_s: f64) -> Self {
-        Self { done_examples, loss: None, images_per_s, input_wait_share: 0.0, bottleneck: "" }
+        Self { done_examples, loss: None, images_per_s, input_wait_share: None, bottleneck: "" }
     }
 }
 
@@ -103,7 +103,8 @@ impl Progress {
         self.output = Output::Screen(tui);
     }
 
-    /// A phase begins: `run` of `runs` and `epoch` of `epochs` count from 1; `phase` is "train" or "validate".
+    /// A phase begins: `run` of `runs` and `epoch` of `epochs` count from 1 (0 of 0 where there are no epochs); `phase` is
+    /// "train", "validate" or another verb.
     pub fn start_phase(&mut self, run: usize, runs: usize, epoch: u32, epochs: u32, phase: &str, total_examples: u64) {
         self.phase = Phase { run, runs, epoch, epochs, name: phase.to_owned(), total_examples };
         match &mut self.output {
@@ -207,7 +208,8 @@ impl Phase {
     /// What stands before the bar.
     fn short_title(&self) -> String {
         let name = if self.name == "train" { "epoch" } else { &*self.name };
-        format!("{}{name} {}/{}", run_prefix(self.run, self.runs), self.epoch, self.epochs)
+        let epoch = if self.epoch == 0 { String::new() } else { format!(" {}/{}", self.epoch, self.epochs) };
+        format!("{}{name}{epoch}", run_prefix(self.run, self.runs))
     }
 
     fn bar_message(&self, figures: &Figures<'_>) -> String {
@@ -216,7 +218,7 @@ impl Phase {
         let mut parts = vec![format!("{:>width$}/{total}", grouped(figures.done_examples), width = total.len())];
         parts.extend(figures.loss.map(|loss| format!("loss {loss:.3}")));
         parts.push(format!("{} img/s", rate(figures.images_per_s)));
-        parts.push(format!("wait {}", percent(figures.input_wait_share)));
+        parts.extend(figures.input_wait_share.map(|wait| format!("wait {}", percent(wait))));
         parts.extend(self.seconds_left(figures).map(|seconds| format!("ETA {:>5}", clock(seconds))));
         parts.join("  ") + "\n" + &limits(figures.bottleneck)
     }
@@ -226,13 +228,15 @@ impl Phase {
         let (done, total) = (grouped(figures.done_examples), grouped(self.total_examples));
         let loss = figures.loss.map(|loss| format!("  loss {loss:.4}")).unwrap_or_default();
         let left = self.seconds_left(figures).map(|seconds| format!("  {} left", clock(seconds))).unwrap_or_default();
-        let (rate, wait) = (rate(figures.images_per_s), percent(figures.input_wait_share));
-        let (epoch, epochs) = (self.epoch, self.epochs);
+        let rate = rate(figures.images_per_s);
+        let wait = figures.input_wait_share.map(|wait| format!("  input wait {}", percent(wait))).unwrap_or_default();
+        let epoch = match self.epoch {
+            0 => String::new(),
+            epoch => format!("epoch {epoch}/{} ", self.epochs),
+        };
         let limits =
             if figures.bottleneck.is_empty() { String::new() } else { format!("  {}", limits(figures.bottleneck)) };
-        format!(
-            "{run}epoch {epoch}/{epochs} {name}  {done}/{total}{loss}  {rate} images/s  input wait {wait}{limits}{left}"
-        )
+        format!("{run}{epoch}{name}  {done}/{total}{loss}  {rate} images/s{wait}{limits}{left}")
     }
 
     /// Until this phase is over, at the present rate.
@@ -277,7 +281,7 @@ mod tests {
         done_examples: 8_192,
         loss: Some(3.2104),
         images_per_s: 812.3,
-        input_wait_share: 0.021,
+        input_wait_share: Some(0.021),
         bottleneck: "trainer",
     };
 
@@ -304,11 +308,19 @@ mod tests {
     #[test]
     fn nothing_is_promised_before_the_first_batch() {
         let waiting =
-            Figures { done_examples: 0, loss: None, images_per_s: 0.0, input_wait_share: 1.0, bottleneck: "" };
+            Figures { done_examples: 0, loss: None, images_per_s: 0.0, input_wait_share: Some(1.0), bottleneck: "" };
         assert_eq!(
             phase("validate", 1).plain_line(&waiting),
             "epoch 2/5 validate  0/12,736  0.0 images/s  input wait 100 %"
         );
+    }
+
+    #[test]
+    fn where_nobody_trains_nobody_waits_for_input() {
+        let phase = Phase { run: 1, runs: 1, name: "draw".to_owned(), total_examples: 4_000, ..Phase::default() };
+        let line = phase.plain_line(&Figures::of_rate(728, 145.0));
+        assert_eq!(line, "draw  728/4,000  145 images/s  23 s left".replace("23 s", &clock(3_272.0 / 145.0)));
+        assert_eq!(phase.short_title(), "draw");
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Screen<'_> {
     fn show(&self, progress: &mut Progress, done: u64, loss: Option<f64>) {
         let now = self.telemetry.live().now();
         let rate = done.saturating_sub(self.done_before) as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
-        let input_wait_share = now.trainer.as_ref().map_or(0.0, |trainer| trainer.input_wait_share);
+        let input_wait_share = now.trainer.as_ref().map(|trainer| trainer.input_wait_share);
         let bottleneck = &now.bottleneck;
         progress.update(&Figures { done_examples: done, loss, images_per_s: rate, input_wait_share, bottleneck });
     }
