@@ -5,10 +5,13 @@ use super::Window;
 use crate::limits::CHUNK_ROWS_MAX;
 use crate::shared::StageName;
 
-/// A consumer that waits less than this share of its time is what limits.
-const TRAINER_WAIT_MAX: f64 = 0.05;
-/// Chunks that were held back for more than this share of the time: the CPU budget limits.
+/// Pipeline and trainer are balanced when neither could do more than this times what the other can: making one of them
+/// faster then gains less than that.
+const BALANCED_MAX: f64 = 1.1;
+/// Chunks that were held back for more than this share of the time: the CPU budget limits,
 const HELD_BACK_MIN: f64 = 0.1;
+/// unless the trainer waits less than this share of its time.
+const HELD_UP_MIN: f64 = 0.05;
 /// Less than this share of what the stages' work allows: something else held the pipeline up.
 const REACHED_MIN: f64 = 0.75;
 /// A smaller gain of a cache is not worth its memory.
@@ -41,17 +44,20 @@ const READ: usize = StageName::Read as usize;
 const DECODE: usize = StageName::Decode as usize;
 
 impl Model {
-    /// Seconds per image that a pool works: of its own stage and of those it does for others.
-    fn pool_work_s(&self, stage: usize) -> f64 {
-        let helps = |other: usize| other == stage || (stage == DECODE && self.workers[other] == 0.0);
-        (0..4).filter(|&other| helps(other)).map(|other| self.work_s[other]).sum()
+    /// Whether a pool does a stage's work: its own, and the decoders that of stages without a pool.
+    fn works_for(&self, pool: usize, stage: usize) -> bool {
+        stage == pool || (pool == DECODE && self.workers[stage] == 0.0)
+    }
+
+    /// Seconds per image that a pool works.
+    fn pool_work_s(&self, pool: usize) -> f64 {
+        (0..4).filter(|&stage| self.works_for(pool, stage)).map(|stage| self.work_s[stage]).sum()
     }
 
     /// Images a second without the consumer: what the slowest pool gives, or the cores. Reading is not the cores' work
     /// but mostly waiting for storage.
     fn rate(&self) -> f64 {
-        let pools = (0..4).filter(|&stage| self.workers[stage] > 0.0);
-        let slowest = pools.map(|stage| self.workers[stage] / self.pool_work_s(stage).max(1e-12));
+        let slowest = (0..4).map(|pool| 1.0 / self.load(pool).max(1e-12));
         let on_cores: f64 = (0..4).filter(|&stage| stage != READ).map(|stage| self.work_s[stage]).sum();
         slowest.fold(self.cores / on_cores.max(1e-12), f64::min)
     }
@@ -61,73 +67,120 @@ impl Model {
         self.rate().min(1.0 / self.consumer_s.max(1e-12))
     }
 
+    /// Seconds per image that each thread of a pool is at work.
+    fn load(&self, pool: usize) -> f64 {
+        if self.workers[pool] > 0.0 { self.pool_work_s(pool) / self.workers[pool] } else { 0.0 }
+    }
+
+    /// The pool whose threads have most to do, and the stage that most of it is for.
+    fn busiest(&self) -> (usize, usize) {
+        let pool = (0..4).max_by(|&a, &b| self.load(a).total_cmp(&self.load(b))).unwrap_or(DECODE);
+        let by_work = |&a: &usize, &b: &usize| self.work_s[a].total_cmp(&self.work_s[b]);
+        let stage = (0..4).filter(|&stage| self.works_for(pool, stage)).max_by(by_work).unwrap_or(pool);
+        (pool, stage)
+    }
+
+    /// "2 decoders", "1 reader".
+    fn crew(&self, pool: usize) -> String {
+        let noun = ["reader", "decoder", "augmenter", "sequencer"][pool];
+        let workers = self.workers[pool];
+        if workers == 1.0 { format!("1 {noun}") } else { format!("{workers} {noun}s") }
+    }
+
     /// How many times as fast another pipeline would be.
     fn gain(&self, other: &Self) -> f64 {
         other.rate_consumed() / self.rate_consumed()
     }
 }
 
+/// Images a second that each side could do if the other never held it up, next to what they did together.
+#[derive(Clone, Copy)]
+struct Sides {
+    reached: f64,
+    pipeline: f64,
+    trainer: f64,
+}
+
+impl Sides {
+    /// Neither side came near what it could do.
+    fn are_held_up(&self) -> bool {
+        self.reached < REACHED_MIN * self.pipeline.min(self.trainer)
+    }
+
+    fn are_balanced(&self) -> bool {
+        self.pipeline.max(self.trainer) <= BALANCED_MAX * self.pipeline.min(self.trainer)
+    }
+
+    fn trainer_limits(&self) -> bool {
+        self.trainer < self.pipeline && !self.are_held_up()
+    }
+
+    /// What either would gain by itself, in words.
+    fn gains(&self) -> String {
+        let (loader, trainer) = (gained(self.trainer / self.reached), gained(self.pipeline / self.reached));
+        format!("a perfect loader alone would give {loader}, a perfect trainer alone {trainer}: more takes both")
+    }
+}
+
 impl Window<'_> {
-    /// Names the bottleneck on a machine with `cores` cores: the trainer when it hardly ever waits, else the busiest
-    /// pool; and says what would help.
+    /// Names the bottleneck on a machine with `cores` cores: the trainer or the pipeline, whichever could do less, and of
+    /// the pipeline the stage that has most to do in the busiest pool; nobody where the two are about equal. And says
+    /// what would help.
     pub fn verdict(&self, cores: usize) -> Verdict {
-        let wait = self.consumer_wait_share();
         let images = self.images();
         if images == 0 {
             return Verdict { bottleneck: "balanced", sentence: "no image has passed: nothing can be said".to_owned() };
         }
         let model = self.model(images as f64, cores);
-        if wait < TRAINER_WAIT_MAX {
-            let spare = model.rate() / (images as f64 / self.seconds());
-            let sentence = format!(
-                "the trainer limits: it waits for input {}; the pipeline could give {} what it takes",
-                percent(wait),
-                times(spare)
-            );
-            return Verdict { bottleneck: "trainer", sentence };
-        }
-        let load = |stage: usize| match model.workers[stage] {
-            0.0 => 0.0,
-            workers => model.pool_work_s(stage) / workers,
-        };
-        let pool = (0..4).max_by(|&a, &b| load(a).total_cmp(&load(b))).unwrap_or(DECODE);
-        let works_for = |stage: usize| stage == pool || (pool == DECODE && model.workers[stage] == 0.0);
-        let by_work = |&a: &usize, &b: &usize| model.work_s[a].total_cmp(&model.work_s[b]);
-        let stage = (0..4).filter(|&stage| works_for(stage)).max_by(by_work).unwrap_or(pool);
-        let busy = (load(pool) * images as f64 / self.seconds()).min(1.0);
-        let held_back = self.held_back_share();
-        if busy < 0.5 && wait < 0.2 && held_back < HELD_BACK_MIN {
-            let wait = percent(wait);
-            let sentence = format!("balanced: no stage is busy most of the time, the trainer waits {wait}");
-            return Verdict { bottleneck: "balanced", sentence };
-        }
+        let sides = self.sides(&model, images as f64);
+        let wait = self.consumer_wait_share();
+        let (pool, stage) = model.busiest();
         let name = StageName::ALL[stage].name();
-        let sentence = if held_back >= HELD_BACK_MIN {
-            let share = percent(self.to.cpu_budget.map_or(1.0, |budget| budget.share));
-            let gain = times(model.rate_consumed() * self.seconds() / images as f64);
-            format!(
-                "the CPU budget of {share} limits: it held work back {} of the time; without it {gain}",
-                percent(held_back)
-            )
+        if self.held_back_share() >= HELD_BACK_MIN && wait >= HELD_UP_MIN {
+            return Verdict { bottleneck: name, sentence: self.budget_limits(&model, sides) };
+        }
+        let busy = format!("{} busy {}", model.crew(pool), percent((model.load(pool) * sides.reached).min(1.0)));
+        let (bottleneck, mut parts) = if sides.are_balanced() {
+            ("balanced", vec![format!("balanced: {busy}, the trainer waits {}", percent(wait)), sides.gains()])
+        } else if sides.trainer_limits() {
+            let spare = times(sides.pipeline / sides.reached);
+            let waits = format!("the trainer limits: it waits for input {}", percent(wait));
+            ("trainer", vec![waits, format!("the pipeline could give {spare} what it takes")])
         } else {
-            let mut parts = vec![format!("{name} limits: {} busy {}", crew(pool, &model), percent(busy))];
+            let mut parts = vec![format!("{name} limits: {busy}")];
             // A consumer that does nothing but take batches would gain without end; the number says nothing then.
             if wait < 0.9 {
-                let faster = times(1.0 / (1.0 - wait));
+                let faster = times(sides.trainer / sides.reached);
                 parts.push(format!("the trainer waits {}, a perfect loader would be {faster} as fast", percent(wait)));
             }
-            let allowed = model.rate_consumed() * self.seconds() / images as f64;
-            if allowed * REACHED_MIN > 1.0 {
-                parts.push(format!(
-                    "its stages' work allows {}: the processor was busy with something else, or too little was seen",
-                    times(allowed)
-                ));
-            } else {
+            if !sides.are_held_up() {
                 parts.extend(self.remedies(stage, &model, images as f64));
             }
-            parts.join("; ")
+            (name, parts)
         };
-        Verdict { bottleneck: name, sentence }
+        if sides.are_held_up() {
+            let allowed = times(sides.pipeline.min(sides.trainer) / sides.reached);
+            parts.push(format!(
+                "the work seen allows {allowed}: the processor was busy with something else, or too little was seen"
+            ));
+        }
+        Verdict { bottleneck, sentence: parts.join("; ") }
+    }
+
+    fn budget_limits(&self, model: &Model, sides: Sides) -> String {
+        let share = percent(self.to.cpu_budget.map_or(1.0, |budget| budget.share));
+        let held_back = percent(self.held_back_share());
+        let gain = times(model.rate_consumed() / sides.reached);
+        format!("the CPU budget of {share} limits: it held work back {held_back} of the time; without it {gain}")
+    }
+
+    fn sides(&self, model: &Model, images: f64) -> Sides {
+        let reached = images / self.seconds();
+        // Threads that wait for a core count as busy, so that the meters may allow less than there was.
+        let pipeline = model.rate().max(reached);
+        // By its share of the time, since a step that goes on is booked only at its end.
+        let trainer = reached / (1.0 - self.consumer_wait_share()).max(1e-9);
+        Sides { reached, pipeline, trainer }
     }
 
     fn model(&self, images: f64, cores: usize) -> Model {
@@ -212,13 +265,6 @@ fn without_reading(model: &Model) -> [f64; 4] {
     let mut work_s = model.work_s;
     work_s[READ] = 0.0;
     work_s
-}
-
-/// "2 decoders", "1 reader".
-fn crew(pool: usize, model: &Model) -> String {
-    let noun = ["reader", "decoder", "augmenter", "sequencer"][pool];
-    let workers = model.workers[pool];
-    if workers == 1.0 { format!("1 {noun}") } else { format!("{workers} {noun}s") }
 }
 
 fn percent(share: f64) -> String {

@@ -84,16 +84,62 @@ fn a_budget_that_holds_back_is_named() {
 #[test]
 fn where_something_else_held_the_pipeline_up_no_gain_is_promised() {
     let seen = seen([1, 2, 1, 1], [0.5, 5.6, 0.0, 0.1], (9.9, 0.1));
-    let sentence = "decode limits: 2 decoders busy 28 %; its stages' work allows 3.5×: the processor was busy with \
+    let sentence = "decode limits: 2 decoders busy 28 %; the work seen allows 3.5×: the processor was busy with \
                     something else, or too little was seen";
     assert_eq!(verdict(&seen), ("decode", sentence.to_owned()));
 }
 
 #[test]
-fn nobody_limits_where_nobody_is_busy() {
-    let quiet = seen([1, 2, 1, 1], [0.5, 8.0, 0.0, 0.1], (1.0, 9.0));
-    assert_eq!(verdict(&quiet).0, "balanced");
+fn a_pipeline_and_a_trainer_that_match_are_balanced() {
+    // Both could do 2 % more than they did together.
+    let matched = seen([1, 2, 1, 1], [0.5, 19.6, 0.0, 0.1], (0.2, 9.8));
+    let sentence = "balanced: 2 decoders busy 98 %, the trainer waits 2.0 %; a perfect loader alone would give +2 %, a \
+                    perfect trainer alone +2 %: more takes both";
+    assert_eq!(verdict(&matched), ("balanced", sentence.to_owned()));
     assert_eq!(verdict(&nothing()).0, "balanced");
+}
+
+#[test]
+fn beyond_a_tenth_one_of_the_two_limits() {
+    // The pool is busy all the time; the trainer could do as much as it is busy less.
+    for (trainer_busy_s, expected) in [(9.2, "balanced"), (9.0, "decode"), (5.0, "decode")] {
+        let seen = seen([1, 1, 1, 1], [0.5, 10.0, 0.0, 0.1], (10.0 - trainer_busy_s, trainer_busy_s));
+        assert_eq!(verdict(&seen).0, expected, "the trainer is busy {trainer_busy_s} of 10 s");
+    }
+    // The trainer is busy all the time; the pool could do as much as it is busy less.
+    for (decoder_busy_s, expected) in [(9.2, "balanced"), (9.0, "trainer"), (5.0, "trainer")] {
+        let seen = seen([1, 1, 1, 1], [0.5, decoder_busy_s, 0.0, 0.1], (0.0, 10.0));
+        assert_eq!(verdict(&seen).0, expected, "the decoder is busy {decoder_busy_s} of 10 s");
+    }
+}
+
+#[test]
+fn what_a_waiting_trainer_loses_is_told() {
+    let seen = seen([1, 2, 1, 1], [0.5, 19.2, 0.0, 0.1], (3.8, 6.2));
+    let start = "decode limits: 2 decoders busy 96 %; the trainer waits 38 %, a perfect loader would be 1.6× as fast; ";
+    assert!(verdict(&seen).1.starts_with(start), "{}", verdict(&seen).1);
+}
+
+#[test]
+fn threads_that_share_cores_never_could_do_less_than_they_did() {
+    // Three threads on two cores: waiting for one counts as work, and the meters would allow 8,700 images, not 10,000.
+    let seen = seen([1, 2, 1, 1], [0.5, 19.9, 3.0, 0.1], (0.0, 10.0));
+    assert_eq!(verdict(&seen).0, "balanced");
+}
+
+#[test]
+fn a_trainer_that_waits_beside_idle_decoders_is_not_what_limits() {
+    let seen = seen([1, 2, 1, 1], [0.5, 6.0, 0.0, 0.1], (4.0, 6.0));
+    let (bottleneck, sentence) = verdict(&seen);
+    assert_eq!(bottleneck, "decode");
+    assert!(sentence.contains("the trainer waits 40 %") && sentence.contains("something else"), "{sentence}");
+}
+
+#[test]
+fn a_step_that_goes_on_counts_for_the_trainer() {
+    // A window within one long step: nothing of the trainer's time is booked yet.
+    let seen = seen([1, 2, 1, 1], [0.5, 5.0, 0.0, 0.1], (0.0, 0.0));
+    assert_eq!(verdict(&seen).0, "trainer");
 }
 
 #[test]
