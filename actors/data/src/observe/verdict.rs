@@ -1,12 +1,12 @@
 //! What limits a pipeline, and what would help, in one sentence with numbers of the window that was looked at.
 //! Not here: measuring. Everything said is arithmetic on seconds of work per image, as the stages' meters have them.
 
-use super::Window;
+use super::{DECODE, Window};
 use crate::limits::CHUNK_ROWS_MAX;
 use crate::shared::StageName;
 
-/// Pipeline and trainer are balanced when neither could do more than this times what the other can: making one of them
-/// faster then gains less than that.
+/// Pipeline and trainer are balanced when neither is busy for more than this times the other's share of the time: making
+/// one of them faster then gains less than that.
 const BALANCED_MAX: f64 = 1.1;
 /// Chunks that were held back for more than this share of the time: the CPU budget limits,
 const HELD_BACK_MIN: f64 = 0.1;
@@ -41,23 +41,19 @@ struct Model {
 }
 
 const READ: usize = StageName::Read as usize;
-const DECODE: usize = StageName::Decode as usize;
 
 impl Model {
-    /// Whether a pool does a stage's work: its own, and the decoders that of stages without a pool.
-    fn works_for(&self, pool: usize, stage: usize) -> bool {
-        stage == pool || (pool == DECODE && self.workers[stage] == 0.0)
-    }
-
-    /// Seconds per image that a pool works.
+    /// Seconds per image that a pool works: for its own stage and for those it does for others.
     fn pool_work_s(&self, pool: usize) -> f64 {
-        (0..4).filter(|&stage| self.works_for(pool, stage)).map(|stage| self.work_s[stage]).sum()
+        let works_for = |stage: usize| stage == pool || (pool == DECODE && self.workers[stage] == 0.0);
+        (0..4).filter(|&stage| works_for(stage)).map(|stage| self.work_s[stage]).sum()
     }
 
     /// Images a second without the consumer: what the slowest pool gives, or the cores. Reading is not the cores' work
     /// but mostly waiting for storage.
     fn rate(&self) -> f64 {
-        let slowest = (0..4).map(|pool| 1.0 / self.load(pool).max(1e-12));
+        let pools = (0..4).filter(|&pool| self.workers[pool] > 0.0);
+        let slowest = pools.map(|pool| self.workers[pool] / self.pool_work_s(pool).max(1e-12));
         let on_cores: f64 = (0..4).filter(|&stage| stage != READ).map(|stage| self.work_s[stage]).sum();
         slowest.fold(self.cores / on_cores.max(1e-12), f64::min)
     }
@@ -65,19 +61,6 @@ impl Model {
     /// Images a second that reach the consumer.
     fn rate_consumed(&self) -> f64 {
         self.rate().min(1.0 / self.consumer_s.max(1e-12))
-    }
-
-    /// Seconds per image that each thread of a pool is at work.
-    fn load(&self, pool: usize) -> f64 {
-        if self.workers[pool] > 0.0 { self.pool_work_s(pool) / self.workers[pool] } else { 0.0 }
-    }
-
-    /// The pool whose threads have most to do, and the stage that most of it is for.
-    fn busiest(&self) -> (usize, usize) {
-        let pool = (0..4).max_by(|&a, &b| self.load(a).total_cmp(&self.load(b))).unwrap_or(DECODE);
-        let by_work = |&a: &usize, &b: &usize| self.work_s[a].total_cmp(&self.work_s[b]);
-        let stage = (0..4).filter(|&stage| self.works_for(pool, stage)).max_by(by_work).unwrap_or(pool);
-        (pool, stage)
     }
 
     /// "2 decoders", "1 reader".
@@ -93,73 +76,78 @@ impl Model {
     }
 }
 
-/// Images a second that each side could do if the other never held it up, next to what they did together.
+/// Shares of the time that the busiest pool works, and that the trainer has a batch. The more a side is busy, the less it
+/// could do beyond what was reached.
 #[derive(Clone, Copy)]
 struct Sides {
-    reached: f64,
-    pipeline: f64,
+    pool: f64,
     trainer: f64,
 }
 
 impl Sides {
     /// Neither side came near what it could do.
     fn are_held_up(&self) -> bool {
-        self.reached < REACHED_MIN * self.pipeline.min(self.trainer)
+        self.pool.max(self.trainer) < REACHED_MIN
     }
 
     fn are_balanced(&self) -> bool {
-        self.pipeline.max(self.trainer) <= BALANCED_MAX * self.pipeline.min(self.trainer)
+        self.pool.max(self.trainer) <= BALANCED_MAX * self.pool.min(self.trainer)
     }
 
     fn trainer_limits(&self) -> bool {
-        self.trainer < self.pipeline && !self.are_held_up()
+        self.trainer > self.pool && !self.are_held_up()
     }
 
-    /// What either would gain by itself, in words.
-    fn gains(&self) -> String {
-        let (loader, trainer) = (gained(self.trainer / self.reached), gained(self.pipeline / self.reached));
-        format!("a perfect loader alone would give {loader}, a perfect trainer alone {trainer}: more takes both")
+    /// How many times as fast a perfect loader would be.
+    fn loader_gain(&self) -> f64 {
+        1.0 / self.trainer.max(1e-9)
+    }
+
+    /// How many times as much the pipeline could give.
+    fn trainer_gain(&self) -> f64 {
+        1.0 / self.pool.max(1e-9)
     }
 }
 
 impl Window<'_> {
-    /// Names the bottleneck on a machine with `cores` cores: the trainer or the pipeline, whichever could do less, and of
-    /// the pipeline the stage that has most to do in the busiest pool; nobody where the two are about equal. And says
-    /// what would help.
+    /// Names the bottleneck on a machine with `cores` cores: the trainer or the busiest pool, whichever is busier, and of
+    /// the pool the stage that it works for most; nobody where the two are about equally busy. And says what would help.
     pub fn verdict(&self, cores: usize) -> Verdict {
         let images = self.images();
         if images == 0 {
             return Verdict { bottleneck: "balanced", sentence: "no image has passed: nothing can be said".to_owned() };
         }
-        let model = self.model(images as f64, cores);
-        let sides = self.sides(&model, images as f64);
-        let wait = self.consumer_wait_share();
-        let (pool, stage) = model.busiest();
+        let model = self.model(cores);
+        let (pool, stage) = self.busiest(&model);
         let name = StageName::ALL[stage].name();
+        let wait = self.consumer_wait_share();
         if self.held_back_share() >= HELD_BACK_MIN && wait >= HELD_UP_MIN {
-            return Verdict { bottleneck: name, sentence: self.budget_limits(&model, sides) };
+            return Verdict { bottleneck: name, sentence: self.budget_limits(&model) };
         }
-        let busy = format!("{} busy {}", model.crew(pool), percent((model.load(pool) * sides.reached).min(1.0)));
+        let sides = Sides { pool: self.pool_busy(pool), trainer: 1.0 - wait };
+        let busy = format!("{} busy {}", model.crew(pool), percent(sides.pool));
         let (bottleneck, mut parts) = if sides.are_balanced() {
-            ("balanced", vec![format!("balanced: {busy}, the trainer waits {}", percent(wait)), sides.gains()])
+            let (loader, trainer) = (gained(sides.loader_gain()), gained(sides.trainer_gain()));
+            let gains = format!("a perfect loader alone would give {loader}, a perfect trainer alone {trainer}");
+            let waits = format!("balanced: {busy}, the trainer waits {}", percent(wait));
+            ("balanced", vec![waits, gains, "for more, both have to be faster".to_owned()])
         } else if sides.trainer_limits() {
-            let spare = times(sides.pipeline / sides.reached);
             let waits = format!("the trainer limits: it waits for input {}", percent(wait));
-            ("trainer", vec![waits, format!("the pipeline could give {spare} what it takes")])
+            ("trainer", vec![waits, format!("the pipeline could give {} what it takes", times(sides.trainer_gain()))])
         } else {
             let mut parts = vec![format!("{name} limits: {busy}")];
             // A consumer that does nothing but take batches would gain without end; the number says nothing then.
             if wait < 0.9 {
-                let faster = times(sides.trainer / sides.reached);
+                let faster = times(sides.loader_gain());
                 parts.push(format!("the trainer waits {}, a perfect loader would be {faster} as fast", percent(wait)));
             }
             if !sides.are_held_up() {
-                parts.extend(self.remedies(stage, &model, images as f64));
+                parts.extend(self.remedies(stage, &model));
             }
             (name, parts)
         };
         if sides.are_held_up() {
-            let allowed = times(sides.pipeline.min(sides.trainer) / sides.reached);
+            let allowed = times(sides.loader_gain().min(sides.trainer_gain()));
             parts.push(format!(
                 "the work seen allows {allowed}: the processor was busy with something else, or too little was seen"
             ));
@@ -167,30 +155,31 @@ impl Window<'_> {
         Verdict { bottleneck, sentence: parts.join("; ") }
     }
 
-    fn budget_limits(&self, model: &Model, sides: Sides) -> String {
+    /// The pool that is busiest, and the stage that most of its work is for.
+    fn busiest(&self, model: &Model) -> (usize, usize) {
+        let pools = (0..4).filter(|&pool| model.workers[pool] > 0.0);
+        let pool = pools.max_by(|&a, &b| self.pool_busy(a).total_cmp(&self.pool_busy(b))).unwrap_or(DECODE);
+        let by_work = |&a: &usize, &b: &usize| model.work_s[a].total_cmp(&model.work_s[b]);
+        let stage = self.stages_of(pool).max_by(by_work).unwrap_or(pool);
+        (pool, stage)
+    }
+
+    fn budget_limits(&self, model: &Model) -> String {
         let share = percent(self.to.cpu_budget.map_or(1.0, |budget| budget.share));
         let held_back = percent(self.held_back_share());
-        let gain = times(model.rate_consumed() / sides.reached);
+        let gain = times(model.rate_consumed() * self.seconds() / self.images() as f64);
         format!("the CPU budget of {share} limits: it held work back {held_back} of the time; without it {gain}")
     }
 
-    fn sides(&self, model: &Model, images: f64) -> Sides {
-        let reached = images / self.seconds();
-        // Threads that wait for a core count as busy, so that the meters may allow less than there was.
-        let pipeline = model.rate().max(reached);
-        // By its share of the time, since a step that goes on is booked only at its end.
-        let trainer = reached / (1.0 - self.consumer_wait_share()).max(1e-9);
-        Sides { reached, pipeline, trainer }
-    }
-
-    fn model(&self, images: f64, cores: usize) -> Model {
+    fn model(&self, cores: usize) -> Model {
         let stages = self.to.stages.iter().zip(&self.from.stages);
         let mut model = Model { work_s: [0.0; 4], workers: [0.0; 4], consumer_s: 0.0, cores: cores as f64 };
         for (number, (to, from)) in stages.enumerate().take(4) {
-            model.work_s[number] = (to.busy_s - from.busy_s) / images;
+            // By the stage's own count, which grows with its time: a window's edges cut through batches.
+            model.work_s[number] = (to.busy_s - from.busy_s) / (to.tickets - from.tickets).max(1) as f64;
             model.workers[number] = f64::from(to.workers);
         }
-        model.consumer_s = (self.to.consumer_busy_s - self.from.consumer_busy_s) / images;
+        model.consumer_s = (self.to.consumer_busy_s - self.from.consumer_busy_s) / self.images() as f64;
         model
     }
 
@@ -201,7 +190,7 @@ impl Window<'_> {
     }
 
     /// What would help a stage that limits.
-    fn remedies(&self, stage: usize, model: &Model, images: f64) -> Vec<String> {
+    fn remedies(&self, stage: usize, model: &Model) -> Vec<String> {
         let mut remedies = Vec::new();
         let cache = self.to.cache.as_ref().map(|cache| cache.mode.as_str());
         match StageName::ALL[stage] {
@@ -236,7 +225,7 @@ impl Window<'_> {
                 }
                 if cache != Some("decoded") {
                     let mut kept = Model { work_s: without_reading(model), ..*model };
-                    kept.work_s[DECODE] -= (self.to.picture_s - self.from.picture_s) / images;
+                    kept.work_s[DECODE] -= (self.to.picture_s - self.from.picture_s) / self.images() as f64;
                     let gain = model.gain(&kept);
                     remedies
                         .extend((gain >= GAIN_MIN).then(|| format!("cache decoded would give about {}", gained(gain))));
