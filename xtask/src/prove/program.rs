@@ -27,7 +27,7 @@ impl Program {
         let output = cargo.output().map_err(Problem::io("starting", "cargo build"))?;
         let told = String::from_utf8_lossy(&output.stdout);
         let artifacts = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let path = artifacts.filter_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).last();
+        let path = artifacts.filter_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).next_back();
         match path.filter(|_| output.status.success()) {
             Some(path) => Ok(Self { path, environment: environment.clone() }),
             None => Err(Problem::Step { step: "cargo build".to_owned() }),
