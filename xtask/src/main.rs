@@ -28,7 +28,7 @@ cargo xtask COMMAND
   test [ARGUMENTS]       set up if need be, and run `cargo test --workspace ARGUMENTS`
   counts [--set-limits]  count the hot functions' instructions under Valgrind and check them against their limits
                          (or make today's counts, plus a margin, the new limits)
-  prove [NAME]           run a long proof (without a name: list them)
+  prove [NAME [OPTIONS]] run a long proof (without a name: list them)
   ci                     format, lints, documentation, tests and counts, as CI runs them
 
 Variables: LIBTORCH (a libtorch of your own), FASTGARDEN_CACHE (where libtorch is kept; ~/.cache/fastgarden).

@@ -117,6 +117,9 @@ pub enum Problem {
     #[error("the page is not as it should be: {fault}")]
     Page { fault: String },
 
+    #[error("it is not as claimed: {found}")]
+    Unproved { found: String },
+
     #[error("{step} failed; its output is above")]
     Step { step: String },
 

@@ -18,6 +18,8 @@ use crate::shared::{Shared, StageName, lock};
 
 pub use self::verdict::Verdict;
 
+const DECODE: usize = StageName::Decode as usize;
+
 /// Counters of one stage, added to once a chunk.
 #[derive(Default)]
 pub struct StageMeter {
@@ -163,17 +165,27 @@ impl Window<'_> {
     /// Busy, waiting-for-input and waiting-for-output share of a stage, each 0 to 1 of its pool's time. The decoders do
     /// the work of a stage that has no workers of its own; all waiting is then theirs.
     pub fn shares(&self, stage: usize) -> (f64, f64, f64) {
-        const DECODE: usize = StageName::Decode as usize;
-        let has_pool = |stage: usize| self.to.stages[stage].workers > 0;
-        let pool = if has_pool(stage) { stage } else { DECODE };
-        let parts = |stage: usize| {
-            let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
-            [to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s]
-        };
-        let works_for = |other: usize| other == pool || (pool == DECODE && !has_pool(other));
-        let whole: f64 = (0..self.to.stages.len()).filter(|&other| works_for(other)).flat_map(parts).sum();
-        let [busy, input, output] = parts(stage).map(|part| if whole > 0.0 { part / whole } else { 0.0 });
+        let pool = if self.to.stages[stage].workers > 0 { stage } else { DECODE };
+        let whole: f64 = self.stages_of(pool).flat_map(|stage| self.parts(stage)).sum();
+        let [busy, input, output] = self.parts(stage).map(|part| if whole > 0.0 { part / whole } else { 0.0 });
         (busy, input, output)
+    }
+
+    /// Share of a pool's time that it works, for whatever stage.
+    pub fn pool_busy(&self, pool: usize) -> f64 {
+        self.stages_of(pool).map(|stage| self.shares(stage).0).sum()
+    }
+
+    /// The stages that a pool works for: its own, and for the decoders those without workers.
+    fn stages_of(&self, pool: usize) -> impl Iterator<Item = usize> {
+        let works_for = move |&stage: &usize| stage == pool || (pool == DECODE && self.to.stages[stage].workers == 0);
+        (0..self.to.stages.len()).filter(works_for)
+    }
+
+    /// Seconds busy, waiting for input and waiting for output.
+    fn parts(&self, stage: usize) -> [f64; 3] {
+        let (from, to) = (&self.from.stages[stage], &self.to.stages[stage]);
+        [to.busy_s - from.busy_s, to.wait_input_s - from.wait_input_s, to.wait_output_s - from.wait_output_s]
     }
 
     /// Readiness of a stage's input queue within the window.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use super::browser::Browser;
+use super::options::Options;
 use crate::environment::Environment;
 use crate::problem::{Problem, Result};
 
@@ -44,7 +45,7 @@ impl Drop for Run {
 }
 
 /// Looks at the page at two widths in both themes, at charts that move, and at a run that goes and comes back.
-pub fn prove(root: &Path, environment: &Environment) -> Result<()> {
+pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("fastgarden-dashboard-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(Problem::io("making", &folder))?;
     let mut build = environment.cargo();

@@ -1,14 +1,17 @@
 //! What limits a pipeline, and what would help, in one sentence with numbers of the window that was looked at.
 //! Not here: measuring. Everything said is arithmetic on seconds of work per image, as the stages' meters have them.
 
-use super::Window;
+use super::{DECODE, Window};
 use crate::limits::CHUNK_ROWS_MAX;
 use crate::shared::StageName;
 
-/// A consumer that waits less than this share of its time is what limits.
-const TRAINER_WAIT_MAX: f64 = 0.05;
-/// Chunks that were held back for more than this share of the time: the CPU budget limits.
+/// Pipeline and trainer are balanced when neither is busy for more than this times the other's share of the time: making
+/// one of them faster then gains less than that.
+const BALANCED_MAX: f64 = 1.1;
+/// Chunks that were held back for more than this share of the time: the CPU budget limits,
 const HELD_BACK_MIN: f64 = 0.1;
+/// unless the trainer waits less than this share of its time.
+const HELD_UP_MIN: f64 = 0.05;
 /// Less than this share of what the stages' work allows: something else held the pipeline up.
 const REACHED_MIN: f64 = 0.75;
 /// A smaller gain of a cache is not worth its memory.
@@ -38,20 +41,19 @@ struct Model {
 }
 
 const READ: usize = StageName::Read as usize;
-const DECODE: usize = StageName::Decode as usize;
 
 impl Model {
-    /// Seconds per image that a pool works: of its own stage and of those it does for others.
-    fn pool_work_s(&self, stage: usize) -> f64 {
-        let helps = |other: usize| other == stage || (stage == DECODE && self.workers[other] == 0.0);
-        (0..4).filter(|&other| helps(other)).map(|other| self.work_s[other]).sum()
+    /// Seconds per image that a pool works: for its own stage and for those it does for others.
+    fn pool_work_s(&self, pool: usize) -> f64 {
+        let works_for = |stage: usize| stage == pool || (pool == DECODE && self.workers[stage] == 0.0);
+        (0..4).filter(|&stage| works_for(stage)).map(|stage| self.work_s[stage]).sum()
     }
 
     /// Images a second without the consumer: what the slowest pool gives, or the cores. Reading is not the cores' work
     /// but mostly waiting for storage.
     fn rate(&self) -> f64 {
-        let pools = (0..4).filter(|&stage| self.workers[stage] > 0.0);
-        let slowest = pools.map(|stage| self.workers[stage] / self.pool_work_s(stage).max(1e-12));
+        let pools = (0..4).filter(|&pool| self.workers[pool] > 0.0);
+        let slowest = pools.map(|pool| self.workers[pool] / self.pool_work_s(pool).max(1e-12));
         let on_cores: f64 = (0..4).filter(|&stage| stage != READ).map(|stage| self.work_s[stage]).sum();
         slowest.fold(self.cores / on_cores.max(1e-12), f64::min)
     }
@@ -61,83 +63,123 @@ impl Model {
         self.rate().min(1.0 / self.consumer_s.max(1e-12))
     }
 
+    /// "2 decoders", "1 reader".
+    fn crew(&self, pool: usize) -> String {
+        let noun = ["reader", "decoder", "augmenter", "sequencer"][pool];
+        let workers = self.workers[pool];
+        if workers == 1.0 { format!("1 {noun}") } else { format!("{workers} {noun}s") }
+    }
+
     /// How many times as fast another pipeline would be.
     fn gain(&self, other: &Self) -> f64 {
         other.rate_consumed() / self.rate_consumed()
     }
 }
 
+/// Shares of the time that the busiest pool works, and that the trainer has a batch. The more a side is busy, the less it
+/// could do beyond what was reached.
+#[derive(Clone, Copy)]
+struct Sides {
+    pool: f64,
+    trainer: f64,
+}
+
+impl Sides {
+    /// Neither side came near what it could do.
+    fn are_held_up(&self) -> bool {
+        self.pool.max(self.trainer) < REACHED_MIN
+    }
+
+    fn are_balanced(&self) -> bool {
+        self.pool.max(self.trainer) <= BALANCED_MAX * self.pool.min(self.trainer)
+    }
+
+    fn trainer_limits(&self) -> bool {
+        self.trainer > self.pool && !self.are_held_up()
+    }
+
+    /// How many times as fast a perfect loader would be.
+    fn loader_gain(&self) -> f64 {
+        1.0 / self.trainer.max(1e-9)
+    }
+
+    /// How many times as much the pipeline could give.
+    fn trainer_gain(&self) -> f64 {
+        1.0 / self.pool.max(1e-9)
+    }
+}
+
 impl Window<'_> {
-    /// Names the bottleneck on a machine with `cores` cores: the trainer when it hardly ever waits, else the busiest
-    /// pool; and says what would help.
+    /// Names the bottleneck on a machine with `cores` cores: the trainer or the busiest pool, whichever is busier, and of
+    /// the pool the stage that it works for most; nobody where the two are about equally busy. And says what would help.
     pub fn verdict(&self, cores: usize) -> Verdict {
-        let wait = self.consumer_wait_share();
         let images = self.images();
         if images == 0 {
             return Verdict { bottleneck: "balanced", sentence: "no image has passed: nothing can be said".to_owned() };
         }
-        let model = self.model(images as f64, cores);
-        if wait < TRAINER_WAIT_MAX {
-            let spare = model.rate() / (images as f64 / self.seconds());
-            let sentence = format!(
-                "the trainer limits: it waits for input {}; the pipeline could give {} what it takes",
-                percent(wait),
-                times(spare)
-            );
-            return Verdict { bottleneck: "trainer", sentence };
-        }
-        let load = |stage: usize| match model.workers[stage] {
-            0.0 => 0.0,
-            workers => model.pool_work_s(stage) / workers,
-        };
-        let pool = (0..4).max_by(|&a, &b| load(a).total_cmp(&load(b))).unwrap_or(DECODE);
-        let works_for = |stage: usize| stage == pool || (pool == DECODE && model.workers[stage] == 0.0);
-        let by_work = |&a: &usize, &b: &usize| model.work_s[a].total_cmp(&model.work_s[b]);
-        let stage = (0..4).filter(|&stage| works_for(stage)).max_by(by_work).unwrap_or(pool);
-        let busy = (load(pool) * images as f64 / self.seconds()).min(1.0);
-        let held_back = self.held_back_share();
-        if busy < 0.5 && wait < 0.2 && held_back < HELD_BACK_MIN {
-            let wait = percent(wait);
-            let sentence = format!("balanced: no stage is busy most of the time, the trainer waits {wait}");
-            return Verdict { bottleneck: "balanced", sentence };
-        }
+        let model = self.model(cores);
+        let (pool, stage) = self.busiest(&model);
         let name = StageName::ALL[stage].name();
-        let sentence = if held_back >= HELD_BACK_MIN {
-            let share = percent(self.to.cpu_budget.map_or(1.0, |budget| budget.share));
-            let gain = times(model.rate_consumed() * self.seconds() / images as f64);
-            format!(
-                "the CPU budget of {share} limits: it held work back {} of the time; without it {gain}",
-                percent(held_back)
-            )
+        let wait = self.consumer_wait_share();
+        if self.held_back_share() >= HELD_BACK_MIN && wait >= HELD_UP_MIN {
+            return Verdict { bottleneck: name, sentence: self.budget_limits(&model) };
+        }
+        let sides = Sides { pool: self.pool_busy(pool), trainer: 1.0 - wait };
+        let busy = format!("{} busy {}", model.crew(pool), percent(sides.pool));
+        let (bottleneck, mut parts) = if sides.are_balanced() {
+            let (loader, trainer) = (gained(sides.loader_gain()), gained(sides.trainer_gain()));
+            let gains = format!("a perfect loader alone would give {loader}, a perfect trainer alone {trainer}");
+            let waits = format!("balanced: {busy}, the trainer waits {}", percent(wait));
+            ("balanced", vec![waits, gains, "for more, both have to be faster".to_owned()])
+        } else if sides.trainer_limits() {
+            let waits = format!("the trainer limits: it waits for input {}", percent(wait));
+            ("trainer", vec![waits, format!("the pipeline could give {} what it takes", times(sides.trainer_gain()))])
         } else {
-            let mut parts = vec![format!("{name} limits: {} busy {}", crew(pool, &model), percent(busy))];
+            let mut parts = vec![format!("{name} limits: {busy}")];
             // A consumer that does nothing but take batches would gain without end; the number says nothing then.
             if wait < 0.9 {
-                let faster = times(1.0 / (1.0 - wait));
+                let faster = times(sides.loader_gain());
                 parts.push(format!("the trainer waits {}, a perfect loader would be {faster} as fast", percent(wait)));
             }
-            let allowed = model.rate_consumed() * self.seconds() / images as f64;
-            if allowed * REACHED_MIN > 1.0 {
-                parts.push(format!(
-                    "its stages' work allows {}: the processor was busy with something else, or too little was seen",
-                    times(allowed)
-                ));
-            } else {
-                parts.extend(self.remedies(stage, &model, images as f64));
+            if !sides.are_held_up() {
+                parts.extend(self.remedies(stage, &model));
             }
-            parts.join("; ")
+            (name, parts)
         };
-        Verdict { bottleneck: name, sentence }
+        if sides.are_held_up() {
+            let allowed = times(sides.loader_gain().min(sides.trainer_gain()));
+            parts.push(format!(
+                "the work seen allows {allowed}: the processor was busy with something else, or too little was seen"
+            ));
+        }
+        Verdict { bottleneck, sentence: parts.join("; ") }
     }
 
-    fn model(&self, images: f64, cores: usize) -> Model {
+    /// The pool that is busiest, and the stage that most of its work is for.
+    fn busiest(&self, model: &Model) -> (usize, usize) {
+        let pools = (0..4).filter(|&pool| model.workers[pool] > 0.0);
+        let pool = pools.max_by(|&a, &b| self.pool_busy(a).total_cmp(&self.pool_busy(b))).unwrap_or(DECODE);
+        let by_work = |&a: &usize, &b: &usize| model.work_s[a].total_cmp(&model.work_s[b]);
+        let stage = self.stages_of(pool).max_by(by_work).unwrap_or(pool);
+        (pool, stage)
+    }
+
+    fn budget_limits(&self, model: &Model) -> String {
+        let share = percent(self.to.cpu_budget.map_or(1.0, |budget| budget.share));
+        let held_back = percent(self.held_back_share());
+        let gain = times(model.rate_consumed() * self.seconds() / self.images() as f64);
+        format!("the CPU budget of {share} limits: it held work back {held_back} of the time; without it {gain}")
+    }
+
+    fn model(&self, cores: usize) -> Model {
         let stages = self.to.stages.iter().zip(&self.from.stages);
         let mut model = Model { work_s: [0.0; 4], workers: [0.0; 4], consumer_s: 0.0, cores: cores as f64 };
         for (number, (to, from)) in stages.enumerate().take(4) {
-            model.work_s[number] = (to.busy_s - from.busy_s) / images;
+            // By the stage's own count, which grows with its time: a window's edges cut through batches.
+            model.work_s[number] = (to.busy_s - from.busy_s) / (to.tickets - from.tickets).max(1) as f64;
             model.workers[number] = f64::from(to.workers);
         }
-        model.consumer_s = (self.to.consumer_busy_s - self.from.consumer_busy_s) / images;
+        model.consumer_s = (self.to.consumer_busy_s - self.from.consumer_busy_s) / self.images() as f64;
         model
     }
 
@@ -148,7 +190,7 @@ impl Window<'_> {
     }
 
     /// What would help a stage that limits.
-    fn remedies(&self, stage: usize, model: &Model, images: f64) -> Vec<String> {
+    fn remedies(&self, stage: usize, model: &Model) -> Vec<String> {
         let mut remedies = Vec::new();
         let cache = self.to.cache.as_ref().map(|cache| cache.mode.as_str());
         match StageName::ALL[stage] {
@@ -183,7 +225,7 @@ impl Window<'_> {
                 }
                 if cache != Some("decoded") {
                     let mut kept = Model { work_s: without_reading(model), ..*model };
-                    kept.work_s[DECODE] -= (self.to.picture_s - self.from.picture_s) / images;
+                    kept.work_s[DECODE] -= (self.to.picture_s - self.from.picture_s) / self.images() as f64;
                     let gain = model.gain(&kept);
                     remedies
                         .extend((gain >= GAIN_MIN).then(|| format!("cache decoded would give about {}", gained(gain))));
@@ -212,13 +254,6 @@ fn without_reading(model: &Model) -> [f64; 4] {
     let mut work_s = model.work_s;
     work_s[READ] = 0.0;
     work_s
-}
-
-/// "2 decoders", "1 reader".
-fn crew(pool: usize, model: &Model) -> String {
-    let noun = ["reader", "decoder", "augmenter", "sequencer"][pool];
-    let workers = model.workers[pool];
-    if workers == 1.0 { format!("1 {noun}") } else { format!("{workers} {noun}s") }
 }
 
 fn percent(share: f64) -> String {
