@@ -81,6 +81,9 @@ fn the_test_stops_where_training_diverges_and_says_what_to_put_into_the_recipe()
     for part in ["valley", "steepest", "minimum/10", "--set optimizer.lr=", "optimizer.lr = 1e-3", "lr-find-tiny.svg"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
+    // A rate of the stage's own is the one that counts.
+    let text = place.run(&format!("{words} --set stage.0.lr=2e-3")).expect_code(0).stdout;
+    assert!(text.contains("--set stage.0.lr=") && text.contains("stage.0.lr = 2e-3"), "{text}");
     let few = place.run(&format!("{USUAL} --steps 5")).expect_code(0).stdout;
     assert!(few.contains("Too few steps") && !few.contains("valley"), "{few}");
 }

@@ -128,17 +128,31 @@ fn the_optimiser_goes_on_from_stage_to_stage_unless_it_is_reset() {
 
 #[test]
 fn a_kill_in_the_second_stage_changes_nothing() {
+    killed_in_the_second_stage("");
+}
+
+#[test]
+fn nor_does_one_with_muon_a_mean_of_the_weights_clipping_and_mixed_pictures() {
+    killed_in_the_second_stage(
+        "--set optimizer={kind=\"muon\",lr=0.01,clip_norm=1,group=[{match=\"0.*\",lr_factor=0.5}]} --set ema.decay=0.8 \
+         --set stage.1.mix={kind=\"cutmix\"} --set stage.1.erase={probability=0.5} --set stage.1.batch_augment=standard \
+         --set stage.1.schedule={kind=\"one_cycle\"} --set stage.1.optimizer_state=reset",
+    );
+}
+
+/// Training with these changes of the recipe ends with the same ledger and weights whether it was killed or not.
+fn killed_in_the_second_stage(changes: &str) {
     let nursery = Nursery::new();
-    let whole = nursery.trained("whole", "");
-    let words = "train grow.toml --data garden --out killed --seed 1 --rules none --device cpu";
-    let mut child = nursery.place.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let whole = nursery.trained("whole", changes);
+    let words = format!("train grow.toml --data garden --out killed --seed 1 --rules none --device cpu {changes}");
+    let mut child = nursery.place.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !nursery.series("killed").is_some_and(|series| series.join("seed-1/checkpoints/2-12").is_dir()) {
         assert!(child.try_wait().unwrap().is_none(), "the training ended before its second stage");
         std::thread::yield_now();
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let killed = nursery.trained("killed", "--resume");
+    let killed = nursery.trained("killed", &format!("{changes} --resume"));
     let ledger = |series: &Path| fs::read_to_string(series.join("seed-1/ledger.jsonl")).unwrap();
     assert_eq!(ledger(&killed), ledger(&whole));
     let weights = |out| nursery.report(out)["runs"][0]["weights_sha256"].clone();

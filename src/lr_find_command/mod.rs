@@ -97,6 +97,12 @@ impl Found<'_> {
         self.curve.points().iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed))
     }
 
+    /// The key of the rate that the tested stage has in the recipe, and that rate.
+    fn present(&self) -> (&'static str, f64) {
+        let optimizers = ("optimizer.lr", self.recipe.optimizer.lr);
+        self.recipe.stages[0].lr.map_or(optimizers, |lr| ("stage.0.lr", lr))
+    }
+
     /// The suggestions with their names, fastai's default first.
     fn named(&self) -> Vec<(&'static str, f64, &'static str)> {
         self.suggestions.map_or_else(Vec::new, |found| {
@@ -127,10 +133,11 @@ impl Found<'_> {
         }
         text += &match self.suggestions {
             Some(found) => {
-                let (valley, now) = (rate(found.valley), rate(self.recipe.optimizer.lr));
+                let (key, now) = self.present();
+                let (valley, now) = (rate(found.valley), rate(now));
                 format!(
-                    "The recipe has optimizer.lr = {now}. To try another, put it there or on the command line:\n  \
-                     fastgarden-actors train {recipe} --set optimizer.lr={valley}\n"
+                    "The recipe has {key} = {now}. To try another, put it there or on the command line:\n  \
+                     fastgarden-actors train {recipe} --set {key}={valley}\n"
                 )
             }
             None => "Too few steps for a suggestion: try a lower --start-lr or more --steps\n".to_owned(),
@@ -146,7 +153,7 @@ impl Found<'_> {
             })
         });
         let document = serde_json::json!({
-            "version": 1, "recipe": self.recipe.name, "lr": self.recipe.optimizer.lr,
+            "version": 1, "recipe": self.recipe.name, "lr": self.present().1,
             "start_lr": self.range.start_lr, "end_lr": self.range.end_lr, "steps": self.range.steps,
             "columns": ["lr", "loss", "smoothed"], "points": points, "suggestions": suggestions, "plot": plot,
         });

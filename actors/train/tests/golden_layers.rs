@@ -61,7 +61,7 @@ fn layer(state: &mut StateBuilder, case: &Value) -> Box<dyn Layer> {
         }
         "MaxBlurPool2020" => {
             let pool = find(POOLS, "pool", "max_blur_2020").expect("a pooling");
-            pool.make.build(state, parse(&case["input_shape"][1]))
+            (pool.make.build)(state, parse(&case["input_shape"][1]))
         }
         "MixedConv" => {
             let kernels: Vec<i64> = parse(&case["kernels"]);

@@ -14,18 +14,12 @@ use crate::state::StateBuilder;
 pub struct PoolMaker {
     /// Smallest H and W that it can take.
     pub side_min: i64,
-    build: fn(&mut StateBuilder, channels: i64) -> Box<dyn Layer>,
+    /// The layer for so many channels.
+    pub build: fn(&mut StateBuilder, channels: i64) -> Box<dyn Layer>,
 }
 
 /// Every pooling between stem and body.
 pub static POOLS: &[&Part<PoolMaker>] = &[&MAX, &MAX_BLUR_2020, &MAX_BLUR, &MAX_BLUR_KORNIA];
-
-impl PoolMaker {
-    /// The layer.
-    pub fn build(&self, state: &mut StateBuilder, channels: i64) -> Box<dyn Layer> {
-        (self.build)(state, channels)
-    }
-}
 
 /// 3×3 maximum, stride 2, padding 1.
 static MAX: Part<PoolMaker> =
@@ -164,7 +158,7 @@ mod tests {
             Tensor::arange(2 * SIDE * SIDE, (Kind::Double, Device::Cpu)).square().sin().view([1, 2, SIDE, SIDE]);
         for (name, side, definition) in [("max_blur", 5, max_blur), ("max_blur_kornia", 4, max_blur_kornia)] {
             let mut state = StateBuilder::new(Device::Cpu, Kind::Double);
-            let pool = find(POOLS, "pool", name).expect("a pooling").make.build(&mut state, 2);
+            let pool = (find(POOLS, "pool", name).expect("a pooling").make.build)(&mut state, 2);
             let out = pool.forward(&values, true);
             assert_eq!(out.size(), [1, 2, side, side], "{name}");
             for channel in 0..2 {

@@ -192,7 +192,7 @@ impl XResNet {
         spec.check().expect("the caller has checked the description of the net");
         let mut state = StateBuilder::new(device, kind);
         let mut body = spec.stem.build(&mut state, spec.activation);
-        body.push(checked(POOLS, spec.pool).make.build(&mut state, spec.stem.widths[2]));
+        body.push((checked(POOLS, spec.pool).make.build)(&mut state, spec.stem.widths[2]));
         for place in spec.places() {
             let is_last = place.index + 1 == spec.layers[place.stage];
             let self_attention = is_last && spec.self_attention == Some(place.stage as i64);
