@@ -265,8 +265,9 @@ fn gained(gain: f64) -> String {
     if gain < 1.95 { format!("+{:.0} %", 100.0 * (gain - 1.0).max(0.0)) } else { times(gain) }
 }
 
+/// "2.3×"; beyond a hundred the number says nothing more.
 fn times(gain: f64) -> String {
-    format!("{gain:.1}×")
+    if gain < 99.95 { format!("{gain:.1}×") } else { "more than 100×".to_owned() }
 }
 
 fn ordinal(number: usize) -> &'static str {
