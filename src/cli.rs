@@ -112,6 +112,7 @@ impl Command {
     pub fn trace(&self) -> Option<&Path> {
         match self {
             Self::Train(args) => args.seeing.trace.as_deref(),
+            Self::Bench(args) => args.trace.as_deref(),
             _ => None,
         }
     }

@@ -51,6 +51,19 @@ fn batches_are_counted_whole_and_the_hash_is_that_of_the_tickets() {
 }
 
 #[test]
+fn a_trace_shows_the_pipeline_at_its_full_rate() {
+    let place = place();
+    let words = "bench --data garden --images 96 --batch-size 16 --no-ceiling --trace trace.json";
+    place.run(words).expect_code(0);
+    let text = std::fs::read_to_string(place.path("trace.json")).expect("the trace");
+    let events: Vec<serde_json::Value> = serde_json::from_str(&text).expect("whole JSON");
+    let named = |name: &str| events.iter().filter(|event| event["ph"] == "X" && event["name"] == name).count();
+    assert!(named("decode") >= 6 && named("step") >= 6, "{} chunks, {} steps", named("decode"), named("step"));
+    let ends = |kind: &str| events.iter().filter(|event| event["ph"] == kind).count();
+    assert!(ends("f") >= 6 && ends("s") >= ends("f"), "{} arrows begin, {} end", ends("s"), ends("f"));
+}
+
+#[test]
 fn a_set_without_a_usable_record_is_bad_data() {
     let place = Place::new();
     std::fs::create_dir_all(place.path("data/train")).expect("a folder");

@@ -214,7 +214,9 @@ impl Feed<'_> {
             let wanted = self.margin.saturating_sub(before) + images.saturating_sub(counted) + self.margin;
             let mut batches = self.pipeline.open(self.next(wanted))?;
             for batch in batches.by_ref() {
-                let rows = self.consume(batch?);
+                let batch = batch?;
+                let _step = step_span(&batch);
+                let rows = self.consume(batch);
                 if from.is_none() {
                     before += rows;
                     if before >= self.margin {
@@ -289,12 +291,20 @@ impl Feed<'_> {
         let mut images = 0;
         let mut batches = self.pipeline.open(spec)?;
         for batch in batches.by_ref() {
-            images += self.consume(batch?);
+            let batch = batch?;
+            let _step = step_span(&batch);
+            images += self.consume(batch);
             std::thread::sleep(self.work.step);
         }
         batches.finish()?;
         Ok(images)
     }
+}
+
+/// What a trace shows where a trainer makes a step.
+fn step_span(batch: &Batch) -> tracing::span::EnteredSpan {
+    let (phase, number) = (batch.phase_number(), batch.number());
+    tracing::trace_span!(target: "fastgarden::batch", "step", phase, batch = number).entered()
 }
 
 fn median(values: &[f64]) -> Option<f64> {

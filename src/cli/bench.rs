@@ -1,5 +1,6 @@
 //! The arguments of `bench`.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use clap::{Args, ValueEnum};
@@ -68,6 +69,9 @@ pub struct BenchArgs {
     /// Rows in a batch [default: the recipe's]
     #[arg(long, value_name = "N", value_parser = within::<1, BATCH_ROWS_MAX>)]
     pub batch_size: Option<usize>,
+    /// Write spans of every stage here, for Perfetto (at most 64 MiB)
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// text or json
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub format: Format,

@@ -1,6 +1,7 @@
 //! The program that proofs run, built once, and the pictures that it runs on.
 //! Not here: what is proved.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -40,7 +41,7 @@ impl Program {
     }
 
     /// Calls it and reads the JSON that it prints.
-    pub fn json(&self, doing: &'static str, words: &[&str], data: &Path) -> Result<Value> {
+    pub fn json<W: AsRef<OsStr>>(&self, doing: &'static str, words: &[W], data: &Path) -> Result<Value> {
         let mut command = self.command();
         command.args(words).args(["--format", "json", "--data"]).arg(data);
         let output = command.output().map_err(Problem::io("starting", &self.path))?;
