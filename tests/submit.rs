@@ -171,6 +171,51 @@ fn parents_ledgers_go_with_the_run_and_into_its_submission() {
 }
 
 #[test]
+fn the_files_that_samplers_go_by_go_with_the_recipe() {
+    let (entry, place) = (Entry::get(), Place::new());
+    let weights: String = (0..104).map(|class| format!("{class},{}\n", 1 + class % 3)).collect();
+    fs::write(place.path("weights.csv"), format!("class,weight\n{weights}")).unwrap();
+    let sampler = "sampler = { kind = \"weighted\", file = \"weights.csv\" }\ncrop =";
+    fs::write(place.path("weighted.toml"), RECIPE.replace("crop =", sampler)).unwrap();
+    entry.run(&place, "train weighted.toml --runs 3 --rules ENTRY/rules.toml --out runs").expect_code(0);
+    let series = only_folder(&place.path("runs")).unwrap();
+    let submit = format!("submit {} --no-source --out weighted.tar.gz", series.display());
+    place.run(&submit).expect_code(0);
+    // The submission stands alone, where nothing else of the series is.
+    fs::remove_file(place.path("weights.csv")).unwrap();
+    let again = "verify weighted.tar.gz --rerun --data ENTRY/garden --device cpu --format json";
+    let told = entry.run(&place, again).expect_code(0).json();
+    assert_eq!(told["rerun"]["runs"][0]["weights_equal"], true, "{told}");
+    let refused = |alter: &dyn Fn(&mut Parts), expected: &str| {
+        let mut parts = Parts::read(&place.path("weighted.tar.gz"));
+        alter(&mut parts);
+        parts.write(&place.path("altered.tar.gz"));
+        let told = place.run("verify altered.tar.gz").expect_code(4).stderr;
+        assert!(told.contains(expected), "{expected}: {told}");
+    };
+    let is_weights = |name: &str| name.ends_with(".csv");
+    refused(&|parts| parts.files.retain(|(name, _)| !is_weights(name)), "is missing");
+    let heavier = |parts: &mut Parts| {
+        let name = parts.files.iter().find(|(name, _)| is_weights(name)).unwrap().0.clone();
+        parts.change(&name, |text| text.replacen("0,1\n", "0,2\n", 1));
+    };
+    refused(&heavier, "is not what it was");
+    let more =
+        |parts: &mut Parts| parts.files.insert(3, ("0123456789abcdef.csv".to_owned(), b"class,weight\n".to_vec()));
+    refused(&more, "the recipe names no such file");
+    // Files of this machine are nobody's business.
+    let named = |parts: &mut Parts| {
+        let name = parts.files.iter().find(|(name, _)| is_weights(name)).unwrap().0.clone();
+        parts.change("recipe.toml", |text| text.replace(&name, "/etc/hostname"));
+    };
+    refused(&named, "/etc/hostname is missing");
+    // A point of a sweep has them too.
+    let sweep = "sweep runs/SERIES/recipe.toml --rules none --grid optimizer.lr=0.01 --set stage.0.epochs=1";
+    let sweep = sweep.replace("runs/SERIES", &series.display().to_string());
+    entry.run(&place, &sweep).expect_code(0);
+}
+
+#[test]
 fn training_again_bears_an_honest_submission_out_and_no_other() {
     let (entry, place) = (Entry::get(), Place::new());
     let rerun = |file: &str| format!("verify {file} --rerun --data ENTRY/garden --device cpu");

@@ -1,6 +1,7 @@
 //! The files of a run's parents, kept beside the run from its start: without them nobody could follow its lineage once the
 //! parents' own folders are gone. Not here: whose weights are taken (see `parent`).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::path::Path;
 use fastgarden_data::ledger::LedgerPosition;
 
 use crate::report::write_atomically;
-use crate::series::{LEDGER_FILE, PARENTS_FOLDER, RECIPE_FILE, RULES_FILE};
+use crate::series::{self, LEDGER_FILE, PARENTS_FOLDER, RECIPE_FILE, RULES_FILE};
 
 /// Most generations that are followed.
 const GENERATIONS_MAX: usize = crate::submission::PARENTS_MAX;
@@ -16,9 +17,21 @@ const GENERATIONS_MAX: usize = crate::submission::PARENTS_MAX;
 /// One parent: its ledger up to the checkpoint that was taken, with what is needed to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ancestor {
-    ledger: Vec<u8>,
-    recipe: Vec<u8>,
-    rules: Vec<u8>,
+    /// By their names.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Ancestor {
+    /// Ledger, and what lies beside a recipe.
+    fn read(ledger: Vec<u8>, beside: &Path) -> io::Result<Self> {
+        let mut files = BTreeMap::from([(LEDGER_FILE.to_owned(), ledger)]);
+        let of_samplers = series::sampler_files(beside)?;
+        for name in [RECIPE_FILE, RULES_FILE].map(str::to_owned).into_iter().chain(of_samplers) {
+            let bytes = fs::read(beside.join(&name))?;
+            files.insert(name, bytes);
+        }
+        Ok(Self { files })
+    }
 }
 
 /// The parent whose run lies in `run`, then its parents.
@@ -30,15 +43,12 @@ pub fn of_parent(run: &Path, position: &LedgerPosition) -> io::Result<Vec<Ancest
     let series = run.parent().unwrap_or(&run);
     let mut ledger = fs::read(run.join(LEDGER_FILE))?;
     ledger.truncate(usize::try_from(position.bytes).unwrap_or(usize::MAX));
-    let (recipe, rules) = (fs::read(series.join(RECIPE_FILE))?, fs::read(series.join(RULES_FILE))?);
-    let mut found = vec![Ancestor { ledger, recipe, rules }];
+    let mut found = vec![Ancestor::read(ledger, series)?];
     for number in 1..GENERATIONS_MAX {
         let folder = run.join(PARENTS_FOLDER).join(number.to_string());
-        let file = |name| fs::read(folder.join(name));
-        let (Ok(ledger), Ok(recipe), Ok(rules)) = (file(LEDGER_FILE), file(RECIPE_FILE), file(RULES_FILE)) else {
-            break;
-        };
-        found.push(Ancestor { ledger, recipe, rules });
+        let ancestor = fs::read(folder.join(LEDGER_FILE)).and_then(|ledger| Ancestor::read(ledger, &folder));
+        let Ok(ancestor) = ancestor else { break };
+        found.push(ancestor);
     }
     Ok(found)
 }
@@ -58,8 +68,7 @@ pub fn keep(ancestors: &[Ancestor], run: &Path) -> io::Result<()> {
     for (ancestor, number) in ancestors.iter().zip(1..) {
         let folder = run.join(PARENTS_FOLDER).join(number.to_string());
         fs::create_dir_all(&folder)?;
-        let files = [(LEDGER_FILE, &ancestor.ledger), (RECIPE_FILE, &ancestor.recipe), (RULES_FILE, &ancestor.rules)];
-        for (name, bytes) in files {
+        for (name, bytes) in &ancestor.files {
             write_atomically(&folder.join(name), bytes)?;
         }
     }

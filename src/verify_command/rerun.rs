@@ -14,7 +14,7 @@ use crate::cli::VerifyArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::rules::{Rules, grouped};
-use crate::series::{self, LEDGER_FILE, run_name};
+use crate::series::{self, LEDGER_FILE, RECIPE_FILE, RULES_FILE, run_name};
 use crate::submission::compare::{AccuracyTest, Comparison, compare};
 use crate::submission::{Submission, SubmittedParent, SubmittedRun};
 
@@ -95,8 +95,8 @@ impl Again<'_> {
     ) -> Result<PathBuf, Failure> {
         let out = self.place.join(name);
         fs::create_dir_all(&out).map_err(|error| unwritable(&out, error))?;
-        let (recipe_file, rules_file) = (out.join("recipe.toml"), out.join("rules.toml"));
-        fs::write(&recipe_file, recipe.to_toml()).map_err(|error| unwritable(&out, error))?;
+        let (recipe_file, rules_file) = (out.join(RECIPE_FILE), out.join(RULES_FILE));
+        series::write_recipe(&out, recipe).map_err(|error| unwritable(&out, error))?;
         fs::write(&rules_file, rules.to_toml()).map_err(|error| unwritable(&out, error))?;
         eprintln!("training {} again, seed {seed}", recipe.name);
         let training = Training {
