@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::common::{Output, Place, garden};
-use crate::entry::{Entry, Parts, RECIPE};
+use crate::entry::{Entry, Parts, RECIPE, rechained};
 
 fn report(series: &Path) -> Value {
     serde_json::from_slice(&fs::read(series.join("report.json")).unwrap()).unwrap()
@@ -162,12 +162,48 @@ fn parents_ledgers_go_with_the_run_and_into_its_submission() {
         *parts.file("seed-1/parents/1/ledger.jsonl") = second;
     };
     altered(&other, "fault seed-1/parents/1/ledger.jsonl");
+    // A parent of other data, with every chain made anew.
+    let mut parts = Parts::read(&place.path("child.tar.gz"));
+    let elsewhere = |text: &str| {
+        let (before, after) = text.split_once("\"data_fingerprint\":\"").unwrap();
+        rechained(&format!("{before}\"data_fingerprint\":\"{}{}", "0".repeat(64), &after[64..]))
+    };
+    let head = |text: &str| text.trim_end().rsplit_once("\"chain\":\"").unwrap().1[..64].to_owned();
+    let name = "seed-1/parents/1/ledger.jsonl";
+    let before = head(std::str::from_utf8(parts.file(name)).unwrap());
+    parts.change(name, elsewhere);
+    let after = head(std::str::from_utf8(parts.file(name)).unwrap());
+    parts.ledger(1, |text| text.replace(&before, &after));
+    parts.report(|report| report["runs"][0]["parent"]["ledger_head"] = after.clone().into());
+    parts.write(&place.path("elsewhere.tar.gz"));
+    place.run("verify elsewhere.tar.gz").expect_code(0);
+    let told = entry.run(&place, "verify elsewhere.tar.gz --data ENTRY/garden").expect_code(4).stdout;
+    assert!(told.contains("fault   seed-1/parents/1/ledger.jsonl: line 1 was trained on other data"), "{told}");
+    entry.run(&place, "verify child.tar.gz --data ENTRY/garden").expect_code(0);
     let strict = entry.run(&place, "verify child.tar.gz --rules none").expect_code(0).stdout;
     assert!(strict.contains("verdict it stands"), "{strict}");
     // Training again trains the parent first.
     let words = "verify child.tar.gz --rerun --data ENTRY/garden --device cpu --format json";
     let told = entry.run(&place, words).expect_code(0).json();
     assert_eq!((&told["rerun"]["runs"][0]["weights_equal"], &told["rerun"]["agrees"]), (&true.into(), &true.into()));
+}
+
+#[test]
+fn a_parent_that_was_picked_or_used_more_than_the_rules_allow_is_told() {
+    let (entry, place) = (Entry::get(), Place::new());
+    // Without rules an epoch has all 70 pictures.
+    entry.run(&place, "train ENTRY/entry.toml --seed 5 --rules none --out parents").expect_code(0);
+    let parent = only_folder(&place.path("parents")).unwrap().join("seed-5");
+    fs::write(place.path("child.toml"), RECIPE.replace("name = \"entry\"", "name = \"child\"")).unwrap();
+    let train = format!("train child.toml --seed 1 --rules ENTRY/rules.toml --out runs --from {}", parent.display());
+    let trained = entry.run(&place, &train).expect_code(0).stdout;
+    let series = only_folder(&place.path("runs")).unwrap();
+    let submit = format!("submit {} --no-source --out child.tar.gz", series.display());
+    let submitted = words_of(&place.run(&submit).expect_code(4).stdout.replace("│", " "));
+    for told in [words_of(&trained), submitted] {
+        assert!(told.contains("seed 1 started from a run of seed 5"), "{told}");
+        assert!(told.contains("an epoch of a parent of seed 1 has 70 examples, more than 64"), "{told}");
+    }
 }
 
 #[test]

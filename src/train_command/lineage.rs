@@ -8,7 +8,10 @@ use std::path::Path;
 
 use fastgarden_data::ledger::LedgerPosition;
 
+use crate::recipe::Recipe;
+use crate::referee::{self, Evidence};
 use crate::report::write_atomically;
+use crate::rules::{ParentRun, Rules, views_max};
 use crate::series::{self, LEDGER_FILE, PARENTS_FOLDER, RECIPE_FILE, RULES_FILE};
 
 /// Most generations that are followed.
@@ -31,6 +34,23 @@ impl Ancestor {
             files.insert(name, bytes);
         }
         Ok(Self { files })
+    }
+
+    /// What the rules ask of it, as a parent of the run with this seed.
+    ///
+    /// # Errors
+    /// In words, when its files can't be understood.
+    pub fn as_parent(&self, of_seed: u64) -> Result<ParentRun, String> {
+        let text = |name: &str| String::from_utf8_lossy(self.files.get(name).map_or(&[][..], Vec::as_slice));
+        let read = |name: &str| self.files.get(name).cloned();
+        let recipe = Recipe::from_resolved(RECIPE_FILE, &text(RECIPE_FILE), read).map_err(|error| error.to_string())?;
+        let rules = Rules::from_text(RULES_FILE, &text(RULES_FILE)).map_err(|error| error.to_string())?;
+        let ledger = self.files.get(LEDGER_FILE).map_or(&[][..], Vec::as_slice);
+        let (recipe, rules) = (&recipe, &rules);
+        let found =
+            referee::verify(&Evidence { name: LEDGER_FILE, ledger, recipe, rules, known_head: None, data: None });
+        let opening = found.opening.ok_or("its ledger does not open")?;
+        Ok(ParentRun { of_seed, seed: opening.seed, examples_max: found.examples_max, views_max: views_max(recipe) })
     }
 }
 
