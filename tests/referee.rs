@@ -251,6 +251,21 @@ fn a_forged_accuracy_is_found_by_the_weights_and_by_the_report() {
 }
 
 #[test]
+fn a_run_that_is_gone_and_a_report_that_cannot_be_read_are_told() {
+    let trained = Trained::new();
+    let series = trained.run.parent().unwrap().to_owned();
+    let verify = || trained.place.run(&format!("verify --ledger {}", series.display()));
+    fs::rename(&trained.run, series.join("seed-2")).unwrap();
+    let told = verify().expect_code(4).stderr;
+    assert!(told.contains("seed-1/ledger.jsonl is gone, and report.json tells of a finished run there"), "{told}");
+    fs::rename(series.join("seed-2"), &trained.run).unwrap();
+    verify().expect_code(0);
+    cut(&series.join("report.json"), 100);
+    let told = verify().expect_code(2).stderr;
+    assert!(told.contains("report.json") && told.contains("move it away"), "{told}");
+}
+
+#[test]
 fn losses_go_from_one_size_to_another_where_one_folder_of_shards_serves_both() {
     let place = Place::new();
     garden(&place.path("garden"), 44, 10, 48);
