@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exit::{Complaint, Failure};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, SamplerFile};
 use crate::report::write_atomically;
 use crate::rules::Rules;
 
@@ -48,14 +48,10 @@ impl Series {
         let base = format!("{}-{}", recipe.name, timestamp(now));
         let folder = make_fresh_folder(out, &base)?;
         let lock = lock(&folder)?;
-        for (name, text) in recipe.files() {
-            write_atomically(&folder.join(name), text.as_bytes()).map_err(|error| unwritable(&folder, error))?;
-        }
         // The recipe comes last: a folder without one is not a series yet.
         write_atomically(&folder.join(RULES_FILE), rules.to_toml().as_bytes())
             .map_err(|error| unwritable(&folder, error))?;
-        write_atomically(&folder.join(RECIPE_FILE), recipe.to_toml().as_bytes())
-            .map_err(|error| unwritable(&folder, error))?;
+        write_recipe(&folder, recipe).map_err(|error| unwritable(&folder, error))?;
         Ok(Self { folder, is_resumed: false, _lock: lock })
     }
 
@@ -131,6 +127,24 @@ pub fn started_runs(series: &Path) -> io::Result<BTreeMap<u64, PathBuf>> {
         }
     }
     Ok(runs)
+}
+
+/// Writes a recipe in its resolved form, after the files that it names.
+pub fn write_recipe(folder: &Path, recipe: &Recipe) -> io::Result<()> {
+    for (name, text) in recipe.files() {
+        write_atomically(&folder.join(name), text.as_bytes())?;
+    }
+    write_atomically(&folder.join(RECIPE_FILE), recipe.to_toml().as_bytes())
+}
+
+/// Names of the files that lie beside a recipe because it names them.
+pub fn sampler_files(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.extend(entry?.file_name().into_string().ok().filter(|name| SamplerFile::is_name(name)));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The recipe that a series was made by.

@@ -250,6 +250,38 @@ fn a_forged_accuracy_is_found_by_the_weights_and_by_the_report() {
     assert!(told.contains("and epoch 2 says 100.00 %"), "{told}");
 }
 
+#[test]
+fn a_run_that_is_gone_and_a_report_that_cannot_be_read_are_told() {
+    let trained = Trained::new();
+    let series = trained.run.parent().unwrap().to_owned();
+    let verify = || trained.place.run(&format!("verify --ledger {}", series.display()));
+    fs::rename(&trained.run, series.join("seed-2")).unwrap();
+    let told = verify().expect_code(4).stderr;
+    assert!(told.contains("seed-1/ledger.jsonl is gone, and report.json tells of a finished run there"), "{told}");
+    fs::rename(series.join("seed-2"), &trained.run).unwrap();
+    verify().expect_code(0);
+    cut(&series.join("report.json"), 100);
+    let told = verify().expect_code(2).stderr;
+    assert!(told.contains("report.json") && told.contains("move it away"), "{told}");
+}
+
+#[test]
+fn losses_go_from_one_size_to_another_where_one_folder_of_shards_serves_both() {
+    let place = Place::new();
+    garden(&place.path("garden"), 44, 10, 48);
+    let one = RECIPE.replace("epochs = 2", "epochs = 1").replace("drop_last = true\n", "");
+    let (head, rest) = one.split_once("[[stage]]").unwrap();
+    let (stage, tail) = rest.split_once("[evaluation]").unwrap();
+    let hard = stage.replace("source_px = 48", "source_px = 64") + "sampler = { kind = \"hard\" }\n";
+    fs::write(place.path("two.toml"), format!("{head}[[stage]]{stage}[[stage]]{hard}[evaluation]{tail}")).unwrap();
+    let folder = "garden/tfrecords-jpeg-48x48";
+    place.run(&format!("train two.toml --data {folder} --seed 1 --device cpu --rules none")).expect_code(0);
+    let series = fs::read_dir(place.path("runs")).unwrap().next().unwrap().unwrap().path();
+    let verify = format!("verify --ledger {}", series.display());
+    place.run(&verify).expect_code(0);
+    place.run(&format!("{verify} --data {folder} --pixels")).expect_code(0);
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

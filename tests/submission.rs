@@ -118,6 +118,14 @@ fn a_report_that_says_otherwise_than_the_ledgers_is_found() {
     report(|report| report["runs"][0]["ledger_head"] = "0".repeat(64).into(), "seed-1/ledger.jsonl:");
     report(|report| drop(report["runs"].as_array_mut().unwrap().pop()), "report.json says nothing of seed-3");
     report(|report| report["recipe_hash"] = "00".into(), "another recipe_hash than recipe.toml");
+    report(|report| report["rules"] = "fastgarden".into(), "other rules than submission.json");
+    report(|report| report["of_mean_weights"] = true.into(), "another word on mean weights");
+    report(|report| report["peak_device_bytes"] = 1.into(), "another peak_device_bytes than the most of its runs");
+    report(|report| report["runs"][0]["seconds"] = 0.into(), "report.json tells of 0 seconds, and of epochs that took");
+    report(|report| report["runs"][0]["cut_short"] = true.into(), "of whether --max-steps ended it");
+    report(|report| report["runs"][0]["validation_quarantined"] = 1.into(), "other unreadable validation records");
+    let parent = json!({"path": "x", "epochs": 1, "ledger_head": "", "weights_sha256": ""});
+    refused(|parts| parts.report(|report| report["runs"][0]["parent"] = parent.clone()), "", "names another parent");
     report(
         |report| {
             let first = report["runs"][0].clone();
@@ -141,6 +149,10 @@ fn ledgers_that_were_exchanged_changed_or_cut_are_found() {
     refused(|parts| parts.change("seed-2/ledger.jsonl", cut), "", "lines are missing at the end");
     // Its chain and the report made anew: then it is a run that has not finished.
     refused(|parts| parts.ledger(2, cut), "", "tells of a finished run, but the ledger is not finished");
+    let judged = |text: &str| text.replacen("\"judged_on\":\"val\"", "\"judged_on\":\"holdout:9\"", 1);
+    refused(|parts| parts.ledger(1, judged), "", "line 1 was judged on \"holdout:9\", and the recipe asks for val");
+    let followed = |parts: &mut Parts| parts.file("seed-1/ledger.jsonl").extend_from_slice(b"more");
+    refused(followed, "", "seed-1/ledger.jsonl: line 20 is cut short");
     let more = |text: &str| text.replacen("\"cap\":64", "\"cap\":70", 1);
     refused(|parts| parts.ledger(1, more), "", "seed-1/ledger.jsonl: line 1");
     let other_recipe = |parts: &mut Parts| parts.change("recipe.toml", |text| text.replace("lr = 0.01", "lr = 0.02"));

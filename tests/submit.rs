@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::common::{Output, Place, garden};
-use crate::entry::{Entry, Parts, RECIPE};
+use crate::entry::{Entry, Parts, RECIPE, rechained};
 
 fn report(series: &Path) -> Value {
     serde_json::from_slice(&fs::read(series.join("report.json")).unwrap()).unwrap()
@@ -162,12 +162,93 @@ fn parents_ledgers_go_with_the_run_and_into_its_submission() {
         *parts.file("seed-1/parents/1/ledger.jsonl") = second;
     };
     altered(&other, "fault seed-1/parents/1/ledger.jsonl");
+    // A parent of other data, with every chain made anew.
+    let mut parts = Parts::read(&place.path("child.tar.gz"));
+    let elsewhere = |text: &str| {
+        let (before, after) = text.split_once("\"data_fingerprint\":\"").unwrap();
+        rechained(&format!("{before}\"data_fingerprint\":\"{}{}", "0".repeat(64), &after[64..]))
+    };
+    let head = |text: &str| text.trim_end().rsplit_once("\"chain\":\"").unwrap().1[..64].to_owned();
+    let name = "seed-1/parents/1/ledger.jsonl";
+    let before = head(std::str::from_utf8(parts.file(name)).unwrap());
+    parts.change(name, elsewhere);
+    let after = head(std::str::from_utf8(parts.file(name)).unwrap());
+    parts.ledger(1, |text| text.replace(&before, &after));
+    parts.report(|report| report["runs"][0]["parent"]["ledger_head"] = after.clone().into());
+    parts.write(&place.path("elsewhere.tar.gz"));
+    place.run("verify elsewhere.tar.gz").expect_code(0);
+    let told = entry.run(&place, "verify elsewhere.tar.gz --data ENTRY/garden").expect_code(4).stdout;
+    assert!(told.contains("fault   seed-1/parents/1/ledger.jsonl: line 1 was trained on other data"), "{told}");
+    entry.run(&place, "verify child.tar.gz --data ENTRY/garden").expect_code(0);
     let strict = entry.run(&place, "verify child.tar.gz --rules none").expect_code(0).stdout;
     assert!(strict.contains("verdict it stands"), "{strict}");
     // Training again trains the parent first.
     let words = "verify child.tar.gz --rerun --data ENTRY/garden --device cpu --format json";
     let told = entry.run(&place, words).expect_code(0).json();
     assert_eq!((&told["rerun"]["runs"][0]["weights_equal"], &told["rerun"]["agrees"]), (&true.into(), &true.into()));
+}
+
+#[test]
+fn a_parent_that_was_picked_or_used_more_than_the_rules_allow_is_told() {
+    let (entry, place) = (Entry::get(), Place::new());
+    // Without rules an epoch has all 70 pictures.
+    entry.run(&place, "train ENTRY/entry.toml --seed 5 --rules none --out parents").expect_code(0);
+    let parent = only_folder(&place.path("parents")).unwrap().join("seed-5");
+    fs::write(place.path("child.toml"), RECIPE.replace("name = \"entry\"", "name = \"child\"")).unwrap();
+    let train = format!("train child.toml --seed 1 --rules ENTRY/rules.toml --out runs --from {}", parent.display());
+    let trained = entry.run(&place, &train).expect_code(0).stdout;
+    let series = only_folder(&place.path("runs")).unwrap();
+    let submit = format!("submit {} --no-source --out child.tar.gz", series.display());
+    let submitted = words_of(&place.run(&submit).expect_code(4).stdout.replace("│", " "));
+    for told in [words_of(&trained), submitted] {
+        assert!(told.contains("seed 1 started from a run of seed 5"), "{told}");
+        assert!(told.contains("an epoch of a parent of seed 1 has 70 examples, more than 64"), "{told}");
+    }
+}
+
+#[test]
+fn the_files_that_samplers_go_by_go_with_the_recipe() {
+    let (entry, place) = (Entry::get(), Place::new());
+    let weights: String = (0..104).map(|class| format!("{class},{}\n", 1 + class % 3)).collect();
+    fs::write(place.path("weights.csv"), format!("class,weight\n{weights}")).unwrap();
+    let sampler = "sampler = { kind = \"weighted\", file = \"weights.csv\" }\ncrop =";
+    fs::write(place.path("weighted.toml"), RECIPE.replace("crop =", sampler)).unwrap();
+    entry.run(&place, "train weighted.toml --runs 3 --rules ENTRY/rules.toml --out runs").expect_code(0);
+    let series = only_folder(&place.path("runs")).unwrap();
+    let submit = format!("submit {} --no-source --out weighted.tar.gz", series.display());
+    place.run(&submit).expect_code(0);
+    // The submission stands alone, where nothing else of the series is.
+    fs::remove_file(place.path("weights.csv")).unwrap();
+    let again = "verify weighted.tar.gz --rerun --data ENTRY/garden --device cpu --format json";
+    let told = entry.run(&place, again).expect_code(0).json();
+    assert_eq!(told["rerun"]["runs"][0]["weights_equal"], true, "{told}");
+    let refused = |alter: &dyn Fn(&mut Parts), expected: &str| {
+        let mut parts = Parts::read(&place.path("weighted.tar.gz"));
+        alter(&mut parts);
+        parts.write(&place.path("altered.tar.gz"));
+        let told = place.run("verify altered.tar.gz").expect_code(4).stderr;
+        assert!(told.contains(expected), "{expected}: {told}");
+    };
+    let is_weights = |name: &str| name.ends_with(".csv");
+    refused(&|parts| parts.files.retain(|(name, _)| !is_weights(name)), "is missing");
+    let heavier = |parts: &mut Parts| {
+        let name = parts.files.iter().find(|(name, _)| is_weights(name)).unwrap().0.clone();
+        parts.change(&name, |text| text.replacen("0,1\n", "0,2\n", 1));
+    };
+    refused(&heavier, "is not what it was");
+    let more =
+        |parts: &mut Parts| parts.files.insert(3, ("0123456789abcdef.csv".to_owned(), b"class,weight\n".to_vec()));
+    refused(&more, "the recipe names no such file");
+    // Files of this machine are nobody's business.
+    let named = |parts: &mut Parts| {
+        let name = parts.files.iter().find(|(name, _)| is_weights(name)).unwrap().0.clone();
+        parts.change("recipe.toml", |text| text.replace(&name, "/etc/hostname"));
+    };
+    refused(&named, "/etc/hostname is missing");
+    // A point of a sweep has them too.
+    let sweep = "sweep runs/SERIES/recipe.toml --rules none --grid optimizer.lr=0.01 --set stage.0.epochs=1";
+    let sweep = sweep.replace("runs/SERIES", &series.display().to_string());
+    entry.run(&place, &sweep).expect_code(0);
 }
 
 #[test]

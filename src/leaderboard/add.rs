@@ -9,7 +9,7 @@ use super::file::Board;
 use super::markdown::line;
 use super::standing::{TOO_GOOD, TOO_GOOD_WORDS, standing};
 use crate::cli::AddArgs;
-use crate::exit::{Complaint, Failure, OrFail as _};
+use crate::exit::{Complaint, Failure};
 use crate::markup::is_deceptive;
 use crate::report::{EpochReport, RunReport};
 use crate::rules::{Rules, Verdict};
@@ -23,12 +23,12 @@ const DEVICE_CHARS_MAX: usize = 100;
 
 /// Judges, adds and says where it stands now.
 pub(super) fn add(args: &AddArgs) -> Result<String, Failure> {
-    let submission = Submission::read(&args.submission).or_usage()?;
+    let submission = Submission::read(&args.submission)?;
     let path = &args.board.file;
     let mut board = board_for(path, &submission.rules)?;
     let fastgarden = Rules::fastgarden();
     let rules = if board.is_for(&fastgarden) { &fastgarden } else { &submission.rules };
-    let judgement = judge(&submission, &Against { rules: Some(rules), data: None });
+    let judgement = judge(&submission, &Against { rules: Some(rules), ..Against::default() });
     refuse_broken(&args.submission, &judgement)?;
     let entry = entry(&submission, &judgement, args.sentence.as_deref(), &date(SystemTime::now()));
     if let Some(same) = board.same_as(&entry) {

@@ -20,6 +20,8 @@ use super::{Stage, hex};
 const SHARE: Bound = Bound { words: "from 0 to 1", holds: |value| (0.0..=1.0).contains(&value) };
 /// Hexadecimal digits of a file's hash that its copy is named by.
 const NAME_DIGITS: usize = 16;
+/// How their names end: tickets, weights.
+const EXTENSIONS: [&str; 2] = ["jsonl", "csv"];
 
 /// `stage.sampler`
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +62,13 @@ impl SamplerFile {
     /// The name of its copy in a series.
     pub fn name(&self) -> String {
         format!("{}.{}", &self.sha256[..NAME_DIGITS], self.extension)
+    }
+
+    /// Whether copies have names such as this.
+    pub fn is_name(name: &str) -> bool {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let stem = EXTENSIONS.iter().find_map(|extension| name.strip_suffix(extension)?.strip_suffix('.'));
+        stem.is_some_and(|stem| stem.len() == NAME_DIGITS && stem.bytes().all(is_digit))
     }
 }
 
@@ -185,7 +194,8 @@ impl Check<'_> {
             return Err(wrong(what));
         }
         let text = String::from_utf8(bytes).map_err(|_| wrong(format!("{name} is no UTF-8 text")))?;
-        let extension = if kind == Kind::File { "jsonl" } else { "csv" };
+        let [tickets, weights] = EXTENSIONS;
+        let extension = if kind == Kind::File { tickets } else { weights };
         Ok(SamplerFile { called: name.to_owned(), text: text.into(), sha256: found, extension })
     }
 

@@ -11,6 +11,8 @@ mod weights;
 pub use fastgarden_data::audit::{Fault, FaultKind, KnownHead, Standing};
 use fastgarden_data::audit::{StageTerms, Terms, audit};
 use fastgarden_data::fingerprint::decoder_fingerprint;
+use fastgarden_data::ledger::Link;
+use fastgarden_proto::ledger::line::Line;
 use fastgarden_proto::ledger::{Epoch, Opening};
 
 pub use self::data_columns::{DataColumns, SplitColumns};
@@ -18,7 +20,7 @@ pub use self::pixels::{Remade, remake};
 use self::plans::RecipePlans;
 pub use self::report::compare_with_report;
 pub use self::weights::{Judged, hold_to_weights, sha256_of};
-use crate::recipe::{Recipe, StagePrecision};
+use crate::recipe::{Recipe, Stage, StagePrecision};
 use crate::rules::{Rules, grouped};
 
 /// Most bytes of a ledger: far above a run of a million steps.
@@ -58,6 +60,8 @@ pub struct Finding {
     pub epochs: Vec<Epoch>,
     /// Steps it tells of.
     pub steps: u64,
+    /// Most examples of an epoch.
+    pub examples_max: u64,
     /// Chain of its last batch, hex.
     pub batch_hash: String,
     /// Chain of its last line, hex.
@@ -86,10 +90,12 @@ pub fn verify(evidence: &Evidence<'_>) -> Finding {
     let labels = data.map(DataColumns::labels);
     let fingerprint = data.map(DataColumns::fingerprint).unwrap_or_default();
     let plans = RecipePlans { recipe, cap: rules.examples_per_epoch, data };
+    let is_one_split = is_of_one_split(evidence.ledger);
+    let stage_terms =
+        |stage| StageTerms { split: if is_one_split { 0 } else { split_of(recipe, stage) }, ..terms_of(stage) };
     let terms = Terms {
         cap: rules.examples_per_epoch,
-        stages: recipe.stages.iter().map(|stage| stage_terms(recipe, stage)).collect(),
-        keeps_losses: plans.keep_losses(),
+        stages: recipe.stages.iter().map(stage_terms).collect(),
         classes: recipe.data.classes as usize,
         evaluation_limit: (recipe.evaluation.limit > 0).then_some(recipe.evaluation.limit),
         bad_records_max: &|records| recipe.data.bad_records.allowed(records),
@@ -105,6 +111,7 @@ pub fn verify(evidence: &Evidence<'_>) -> Finding {
         opening: account.opening,
         epochs: account.epochs,
         steps: account.steps,
+        examples_max: account.tickets_max,
         batch_hash: account.batch_hash,
         head: account.head,
         is_cut_short: account.is_cut_short,
@@ -119,14 +126,25 @@ pub fn verify(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-fn stage_terms(recipe: &Recipe, stage: &crate::recipe::Stage) -> StageTerms {
-    let first = recipe.stages.iter().position(|other| other.source_px == stage.source_px);
+/// Whether one folder of shards served every size of pictures that the recipe asks for.
+fn is_of_one_split(ledger: &[u8]) -> bool {
+    let first = ledger.split(|&byte| byte == b'\n').next().and_then(Link::of).map(|link| link.parse());
+    matches!(first, Some(Ok(Line::Opening(opening))) if !opening.data_fingerprint.contains('+'))
+}
+
+/// The first stage on pictures of the same size.
+fn split_of(recipe: &Recipe, stage: &Stage) -> usize {
+    recipe.stages.iter().position(|other| other.source_px == stage.source_px).unwrap_or(0)
+}
+
+fn terms_of(stage: &Stage) -> StageTerms {
     StageTerms {
         epochs: stage.epochs,
         batch_rows: stage.batch_size as u64,
         drop_last: stage.drop_last,
         may_skip_steps: matches!(stage.precision, StagePrecision::Fp16 | StagePrecision::Fp16OnGpu),
-        split: first.unwrap_or(0),
+        goes_by_losses: stage.sampler.sampler.needs_losses(),
+        split: 0,
     }
 }
 
@@ -139,6 +157,11 @@ fn hold_to_hashes(finding: &mut Finding, recipe: &Recipe, rules: &Rules) {
     }
     if opening.rules_hash != rules.hash() {
         let what = format!("was held to other rules: its rules_hash is not that of {}", rules.name);
+        faults.push(Fault::at(1, FaultKind::Opening, what));
+    }
+    if opening.judged_on != recipe.evaluation.on.to_string() {
+        let (told, asked) = (&opening.judged_on, recipe.evaluation.on);
+        let what = format!("was judged on {told:?}, and the recipe asks for {asked}");
         faults.push(Fault::at(1, FaultKind::Opening, what));
     }
     let lineage = opening.parent.as_ref().map_or(0, |parent| parent.epochs).saturating_add(recipe.epochs());

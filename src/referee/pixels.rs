@@ -54,7 +54,7 @@ pub fn remake(
         if of_epoch.steps.is_empty() {
             continue;
         }
-        let split = |stage: usize| evidence.recipe.stages.get(stage).map(|stage| stage.source_px);
+        let split = |stage: usize| data.train.get(stage).map(|split| split.fingerprint.as_str());
         let before = losses.get(&split(of_epoch.stage)).copied().unwrap_or_default();
         let Some(phase) = phase(evidence, data, &opening, of_epoch, before) else { break };
         if !of_epoch.losses.is_empty() {

@@ -32,11 +32,6 @@ impl RecipePlans<'_> {
         }
         asked.sampler.sampler.bind(&Population::all(records)).ok().map(Cow::Owned)
     }
-
-    /// Whether epochs keep the losses of their records, for a sampler to go by.
-    pub fn keep_losses(&self) -> bool {
-        self.recipe.stages.iter().any(|stage| stage.sampler.sampler.needs_losses())
-    }
 }
 
 impl Planner for RecipePlans<'_> {

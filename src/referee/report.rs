@@ -6,6 +6,9 @@ use fastgarden_data::audit::{Fault, FaultKind, Standing};
 use super::Finding;
 use crate::report::{EpochReport, RunReport};
 
+/// What sums of seconds may differ by without a word.
+const SECONDS_ROUNDING: f64 = 0.1;
+
 /// What a report says of a run that its ledger does not.
 pub fn compare_with_report(finding: &Finding, run: &RunReport) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -33,8 +36,24 @@ pub fn compare_with_report(finding: &Finding, run: &RunReport) -> Vec<Fault> {
     if last.is_some_and(|epoch| epoch.accuracy != run.accuracy) {
         blame("has another accuracy than the ledger's last epoch".to_owned());
     }
+    if run.cut_short != finding.is_cut_short {
+        blame("tells something else than the ledger of whether --max-steps ended it".to_owned());
+    }
+    if last.is_some_and(|epoch| epoch.evaluation_quarantined != run.validation_quarantined) {
+        blame("counts other unreadable validation records than the ledger".to_owned());
+    }
+    let parent = finding.opening.as_ref().and_then(|opening| opening.parent.as_ref());
+    let there = parent.map(|parent| (parent.epochs, &parent.ledger_head, &parent.weights_sha256));
+    let told = run.parent.as_ref().map(|parent| (parent.epochs, &parent.ledger_head, &parent.weights_sha256));
+    if told.is_some() && told != there {
+        blame("names another parent than the ledger".to_owned());
+    }
     if run.epochs.len() != finding.epochs.len() {
         blame(format!("has {} epochs, but the ledger {}", run.epochs.len(), finding.epochs.len()));
+    }
+    let of_epochs: f64 = run.epochs.iter().map(|epoch| epoch.seconds).sum();
+    if run.seconds + SECONDS_ROUNDING < of_epochs {
+        blame(format!("tells of {:.0} seconds, and of epochs that took {of_epochs:.0}", run.seconds));
     }
     for (told, there) in run.epochs.iter().zip(&finding.epochs) {
         if !is_same(told, there) {

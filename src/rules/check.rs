@@ -176,7 +176,7 @@ fn examples(rules: &Rules, recipe: &Recipe) -> Word {
 }
 
 /// Most images of a ticket, over all stages.
-pub(super) fn views_max(recipe: &Recipe) -> u32 {
+pub fn views_max(recipe: &Recipe) -> u32 {
     recipe.stages.iter().map(|stage| transforms::stage_views(stage).len() as u32).max().unwrap_or(1)
 }
 

@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-pub use self::check::{Finding, Verdict, check};
-pub use self::outcome::{Origin, Outcome, reasons_against, refuse_beyond};
+pub use self::check::{Finding, Verdict, check, views_max};
+pub use self::outcome::{Origin, Outcome, ParentRun, reasons_against, refuse_beyond};
 use crate::recipe::{RecipeError, decode, hex, nearest, parse, read_small_text};
 
 /// Limits; a missing one does not limit.

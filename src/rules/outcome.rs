@@ -26,6 +26,19 @@ pub enum Origin {
     },
 }
 
+/// A run that one of the series descends from, as far as the rules go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParentRun {
+    /// Seed of the run that descends from it.
+    pub of_seed: u64,
+    /// Its own seed.
+    pub seed: u64,
+    /// Most examples of its epochs.
+    pub examples_max: u64,
+    /// Most images of its examples.
+    pub views_max: u32,
+}
+
 /// What a finished or stopped series has to show for itself.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -43,6 +56,8 @@ pub struct Outcome {
     pub on_garden: bool,
     /// Where its first weights come from.
     pub origin: Origin,
+    /// What its runs descend from.
+    pub parents: Vec<ParentRun>,
     /// Largest device memory of a run, bytes, where it was measured.
     pub device_bytes_max: Option<u64>,
     /// Seconds of the longest run.
@@ -76,6 +91,7 @@ pub fn reasons_against(rules: &Rules, recipe: &Recipe, outcome: &Outcome) -> Vec
             reasons.push(format!("R2: {count} validation images could not be read"));
         }
     }
+    reasons.extend(outcome.parents.iter().flat_map(|parent| against_parent(rules, parent)));
     if let (Some(gib), Some(bytes)) = (rules.device_memory, outcome.device_bytes_max) {
         let used_gib = bytes as f64 / (1u64 << 30) as f64;
         if used_gib > gib {
@@ -85,6 +101,27 @@ pub fn reasons_against(rules: &Rules, recipe: &Recipe, outcome: &Outcome) -> Vec
     if let Some(most) = rules.max_seconds.filter(|&most| outcome.seconds_max > most as f64) {
         let seconds = outcome.seconds_max;
         reasons.push(format!("time: a run took {seconds:.0} s, more than {}", grouped(most)));
+    }
+    reasons
+}
+
+/// Every epoch of the lineage is one of the competition's.
+fn against_parent(rules: &Rules, parent: &ParentRun) -> Vec<String> {
+    let ParentRun { of_seed, seed, examples_max, views_max } = *parent;
+    let mut reasons = Vec::new();
+    if rules.runs.is_some() && seed != of_seed {
+        reasons.push(format!(
+            "R4: seed {of_seed} started from a run of seed {seed}: each starts from that of its own seed, so that nobody \
+             picks the best of many"
+        ));
+    }
+    if let Some(cap) = rules.examples_per_epoch.filter(|&cap| examples_max > cap) {
+        let (told, cap) = (grouped(examples_max), grouped(cap));
+        reasons.push(format!("R7: an epoch of a parent of seed {of_seed} has {told} examples, more than {cap}"));
+    }
+    if let Some(most) = rules.views.filter(|&most| views_max > most) {
+        let what = format!("an example of a parent of seed {of_seed} has {views_max} images, more than {most}");
+        reasons.push(format!("R7: {what}"));
     }
     reasons
 }

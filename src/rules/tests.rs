@@ -49,6 +49,28 @@ fn each_rule_that_a_recipe_can_break_fails_alone() {
 }
 
 #[test]
+fn parents_are_of_the_same_seed_and_keep_the_counters_too() {
+    let against = |parent: ParentRun| {
+        let outcome = Outcome {
+            finished_seeds: vec![1, 2, 3],
+            validation_records: 3_712,
+            origin: Origin::Own { epochs: 2 },
+            parents: vec![parent],
+            ..Outcome::default()
+        };
+        reasons_against(&Rules::fastgarden(), &seedling(&[AT_224, "stage.0.epochs=3"]), &outcome)
+    };
+    let honest = ParentRun { of_seed: 1, seed: 1, examples_max: 12_753, views_max: 3 };
+    assert_eq!(against(honest), <[String; 0]>::default());
+    let picked = against(ParentRun { seed: 57, ..honest });
+    assert!(picked.len() == 1 && picked[0].starts_with("R4: seed 1 started from a run of seed 57"), "{picked:?}");
+    let larger = against(ParentRun { examples_max: 12_754, ..honest });
+    assert_eq!(larger, ["R7: an epoch of a parent of seed 1 has 12,754 examples, more than 12,753"]);
+    let wider = against(ParentRun { views_max: 4, ..honest });
+    assert_eq!(wider, ["R7: an example of a parent of seed 1 has 4 images, more than 3"]);
+}
+
+#[test]
 fn no_rules_fail_nothing() {
     assert!(!verdicts(&Rules::none(), &["why=\"\"", "stage.0.epochs=50"], &[9]).contains(&Fail));
 }

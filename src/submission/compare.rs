@@ -51,20 +51,27 @@ impl<'a> Parts<'a> {
 pub fn compare(seed: u64, submitted: &[Line], again: &[Line]) -> Option<Comparison> {
     let (one, other) = (Parts::of(submitted), Parts::of(again));
     let (last, last_again) = (one.epochs.last()?, other.epochs.last()?);
-    let decoder = |parts: &Parts<'_>| parts.opening.map(|opening| opening.decoder_fingerprint.clone());
-    let is_comparable = decoder(&one) == decoder(&other);
     Some(Comparison {
         seed,
-        is_comparable,
+        is_comparable: is_comparable(&one, &other),
         batches: one.steps.len(),
-        difference: first_difference(&one, &other, is_comparable),
+        difference: first_difference(submitted, again),
         has_equal_weights: last.weights_sha256 == last_again.weights_sha256,
         submitted_accuracy: last.accuracy?,
         accuracy: last_again.accuracy?,
     })
 }
 
-fn first_difference(one: &Parts<'_>, other: &Parts<'_>, is_comparable: bool) -> Option<String> {
+/// Whether one decoder made the batches of both.
+fn is_comparable(one: &Parts<'_>, other: &Parts<'_>) -> bool {
+    let decoder = |parts: &Parts<'_>| parts.opening.map(|opening| opening.decoder_fingerprint.clone());
+    decoder(one) == decoder(other)
+}
+
+/// The first thing that differs between a ledger as submitted and one of training again, in words.
+pub fn first_difference(submitted: &[Line], again: &[Line]) -> Option<String> {
+    let (one, other) = (&Parts::of(submitted), &Parts::of(again));
+    let is_comparable = is_comparable(one, other);
     let data = |parts: &Parts<'_>| {
         parts.opening.map(|opening| (opening.data_fingerprint.clone(), opening.validation_fingerprint.clone()))
     };

@@ -127,11 +127,13 @@ pub fn read(
 
 /// Nothing may follow: neither in the archive nor behind it.
 fn end_of(mut inflated: GzDecoder<BufReader<File>>) -> Result<(), String> {
-    let tail = io::copy(&mut inflated.by_ref().take(TAIL_BYTES_MAX + 1), &mut io::sink());
-    let tail = tail.map_err(|error| format!("its end is damaged: {error}"))?;
+    let mut tail = Vec::new();
+    let read = inflated.by_ref().take(TAIL_BYTES_MAX + 1).read_to_end(&mut tail);
+    read.map_err(|error| format!("its end is damaged: {error}"))?;
+    let is_filling = tail.len() as u64 <= TAIL_BYTES_MAX && tail.iter().all(|&byte| byte == 0);
     let mut behind = [0];
     let is_followed = inflated.into_inner().read(&mut behind).map_err(|error| error.to_string())? > 0;
-    match tail > TAIL_BYTES_MAX || is_followed {
+    match !is_filling || is_followed {
         true => Err("something follows its last file".to_owned()),
         false => Ok(()),
     }

@@ -185,6 +185,14 @@ fn a_bomb_is_refused_by_what_it_says_and_by_what_it_is() {
 }
 
 #[test]
+fn only_zeros_fill_an_archive_up() {
+    let mut inflated = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&written()[..]), &mut inflated).expect("sound");
+    inflated.extend_from_slice(b"more");
+    assert!(refusal(&gzipped(&inflated)).0.contains("follows its last file"));
+}
+
+#[test]
 fn other_programs_can_unpack_it() {
     let (folder, path) = file(&written());
     let opened = std::fs::File::open(path).expect("there");

@@ -1,6 +1,9 @@
 //! Which files a submission has, by name, and how large each may be.
 //! Not here: what they say.
 
+use fastgarden_data::limits::SAMPLER_FILE_BYTES_MAX;
+
+use crate::recipe::SamplerFile;
 use crate::rules::grouped;
 use crate::series::{self, seed_of};
 
@@ -58,8 +61,9 @@ pub fn kind_of(name: &str) -> Option<(Kind, &str)> {
     let parts: Vec<&str> = name.split('/').collect();
     match *parts.as_slice() {
         [file @ (RECIPE | RULES | REPORT | PATCH)] => Some((Kind::Series, file)),
+        [file] if SamplerFile::is_name(file) => Some((Kind::Series, file)),
         [run, file @ (LEDGER | ATTEMPTS | ENVIRONMENT | WEIGHTS)] => Some((Kind::Run(seed_of(run)?), file)),
-        [run, PARENTS, number, file @ (LEDGER | RECIPE | RULES)] => {
+        [run, PARENTS, number, file] if matches!(file, LEDGER | RECIPE | RULES) || SamplerFile::is_name(file) => {
             let number = plain_number(number)?;
             let number = usize::try_from(number).ok().filter(|number| (1..=PARENTS_MAX).contains(number))?;
             Some((Kind::Parent(seed_of(run)?, number), file))
@@ -79,6 +83,7 @@ pub fn bytes_max(file: &str) -> u64 {
     match file {
         LEDGER => LEDGER_BYTES_MAX,
         WEIGHTS => WEIGHTS_BYTES_MAX,
+        _ if SamplerFile::is_name(file) => SAMPLER_FILE_BYTES_MAX,
         _ => TEXT_BYTES_MAX,
     }
 }
@@ -122,7 +127,13 @@ mod tests {
         assert_eq!(kind_of("recipe.toml"), Some((Kind::Series, RECIPE)));
         assert_eq!(kind_of("seed-0/ledger.jsonl"), Some((Kind::Run(0), LEDGER)));
         assert_eq!(kind_of("seed-12/parents/2/rules.toml"), Some((Kind::Parent(12, 2), RULES)));
+        assert_eq!(kind_of("0123456789abcdef.csv"), Some((Kind::Series, "0123456789abcdef.csv")));
+        assert_eq!(kind_of("seed-1/parents/1/00000000000000ff.jsonl").map(|(kind, _)| kind), Some(Kind::Parent(1, 1)));
         let others = [
+            "0123456789abcdef.toml",
+            "0123456789ABCDEF.csv",
+            "0123456789abcde.csv",
+            "seed-1/0123456789abcdef.csv",
             "",
             "/recipe.toml",
             "../recipe.toml",

@@ -26,6 +26,7 @@ pub use members::PARENTS_MAX;
 pub use pack::{Packing, pack};
 pub use source::{Found as FoundSource, find as find_source};
 
+use crate::exit::{Complaint, Failure};
 use crate::recipe::Recipe;
 use crate::report::Report;
 use crate::rules::Rules;
@@ -117,4 +118,14 @@ pub enum SubmissionError {
         /// Its version.
         found: u64,
     },
+}
+
+/// A file that can't be opened was named wrongly; one that holds something else than it should does not stand.
+impl From<SubmissionError> for Failure {
+    fn from(error: SubmissionError) -> Self {
+        match error {
+            SubmissionError::Unsound { .. } => Self::Rules(Complaint::new(error)),
+            _ => Self::Usage(Complaint::new(error)),
+        }
+    }
 }

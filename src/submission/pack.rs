@@ -40,6 +40,8 @@ pub fn pack(series: &Path, packing: &Packing, aside: &Path) -> Result<(About, Ve
     for name in [RECIPE, RULES, REPORT] {
         files.push((name.to_owned(), Content::Bytes(read(&series.join(name))?)));
     }
+    let of_samplers = recipe.files().into_iter();
+    files.extend(of_samplers.map(|(name, text)| (name, Content::Bytes(text.as_bytes().to_vec()))));
     let runs = runs_of(series)?;
     for (seed, folder) in &runs {
         push_run(&mut files, *seed, folder)?;
@@ -102,8 +104,10 @@ fn push_run(files: &mut Vec<(String, Content)>, seed: u64, folder: &Path) -> Res
         if !parent.is_dir() {
             break;
         }
-        for name in [LEDGER, RECIPE, RULES] {
-            files.push((format!("{inside}/{PARENTS}/{number}/{name}"), Content::Bytes(read(&parent.join(name))?)));
+        let of_samplers = series::sampler_files(&parent).map_err(|error| unreadable(&parent, error))?;
+        for name in [LEDGER, RECIPE, RULES].map(str::to_owned).into_iter().chain(of_samplers) {
+            let content = Content::Bytes(read(&parent.join(&name))?);
+            files.push((format!("{inside}/{PARENTS}/{number}/{name}"), content));
         }
     }
     Ok(())

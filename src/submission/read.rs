@@ -12,13 +12,13 @@ use super::about::Member;
 use super::members::{ATTEMPTS, ENVIRONMENT, Kind, LEDGER, PATCH, RECIPE, REPORT, RULES, WEIGHTS, kind_of};
 use super::{Submission, SubmissionError, SubmittedParent, SubmittedRun, container, environment};
 use crate::data_commands::harmless;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, SamplerFile};
 use crate::report::Report;
 use crate::rules::Rules;
 use crate::weights;
 
 /// Files by their names' last parts, in memory.
-type Files = BTreeMap<&'static str, Vec<u8>>;
+type Files = BTreeMap<String, Vec<u8>>;
 
 /// What has been read so far.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Submission {
         let unsound = |what: String| SubmissionError::Unsound { path: path.to_owned(), what: harmless(&what) };
         let Gathered { mut series, runs, mut parents, mut weights } = gathered;
         let recipe_toml = text(&mut series, "", RECIPE).map_err(unsound)?;
-        let recipe = recipe_of("", &recipe_toml).map_err(unsound)?;
+        let recipe = recipe_of("", &recipe_toml, &series).map_err(unsound)?;
         let rules = rules_of("", &text(&mut series, "", RULES).map_err(unsound)?).map_err(unsound)?;
         let report = text(&mut series, "", REPORT).map_err(unsound)?;
         let report: Report = serde_json::from_str(&report).map_err(|error| unsound(format!("{REPORT}: {error}")))?;
@@ -78,20 +78,17 @@ impl Submission {
 impl Gathered {
     fn take(&mut self, member: &Member, content: Vec<u8>) -> Result<(), String> {
         let (kind, file) = kind_of(&member.name).ok_or("it has a file of an unknown name")?;
-        let file = [ATTEMPTS, ENVIRONMENT, LEDGER, PATCH, RECIPE, REPORT, RULES, WEIGHTS]
-            .into_iter()
-            .find(|name| *name == file)
-            .ok_or("it has a file of an unknown name")?;
+        let name = file.to_owned();
         match kind {
             Kind::Run(seed) if file == WEIGHTS => {
                 let recipe = self.series.get(RECIPE).ok_or_else(|| format!("{RECIPE} comes after {}", member.name))?;
-                let recipe = recipe_of("", &String::from_utf8_lossy(recipe))?;
+                let recipe = recipe_of("", &String::from_utf8_lossy(recipe), &self.series)?;
                 let sha256 = sha256_of_weights(&content, &recipe).map_err(|what| format!("{}: {what}", member.name))?;
                 self.weights.insert(seed, sha256);
             }
-            Kind::Series => drop(self.series.insert(file, content)),
-            Kind::Run(seed) => drop(self.runs.entry(seed).or_default().insert(file, content)),
-            Kind::Parent(seed, number) => drop(self.parents.entry((seed, number)).or_default().insert(file, content)),
+            Kind::Series => drop(self.series.insert(name, content)),
+            Kind::Run(seed) => drop(self.runs.entry(seed).or_default().insert(name, content)),
+            Kind::Parent(seed, number) => drop(self.parents.entry((seed, number)).or_default().insert(name, content)),
         }
         Ok(())
     }
@@ -119,8 +116,9 @@ fn parents_of(seed: u64, parents: &mut BTreeMap<(u64, usize), Files>) -> Result<
     while let Some(mut files) = parents.remove(&(seed, found.len() + 1)) {
         let folder = format!("seed-{seed}/parents/{}/", found.len() + 1);
         let ledger = files.remove(LEDGER).ok_or_else(|| format!("{folder}{LEDGER} is missing"))?;
-        let recipe = recipe_of(&folder, &text(&mut files, &folder, RECIPE)?)?;
+        let recipe = text(&mut files, &folder, RECIPE)?;
         let rules = rules_of(&folder, &text(&mut files, &folder, RULES)?)?;
+        let recipe = recipe_of(&folder, &recipe, &files)?;
         found.push(SubmittedParent { ledger, recipe, rules });
     }
     match parents.keys().find(|(of, _)| *of == seed) {
@@ -129,13 +127,20 @@ fn parents_of(seed: u64, parents: &mut BTreeMap<(u64, usize), Files>) -> Result<
     }
 }
 
-fn text(files: &mut Files, folder: &str, name: &'static str) -> Result<String, String> {
+fn text(files: &mut Files, folder: &str, name: &str) -> Result<String, String> {
     let bytes = files.remove(name).ok_or_else(|| format!("{folder}{name} is missing"))?;
     String::from_utf8(bytes).map_err(|_| format!("{folder}{name} is not UTF-8 text"))
 }
 
-fn recipe_of(folder: &str, text: &str) -> Result<Recipe, String> {
-    Recipe::from_text(&format!("{folder}{RECIPE}"), text, &[]).map_err(|error| error.to_string())
+/// A recipe of a text and, of `files`, those that it names for its samplers. Nothing else is opened for it.
+fn recipe_of(folder: &str, text: &str, files: &Files) -> Result<Recipe, String> {
+    let given = |name: &str| files.get(name).filter(|_| SamplerFile::is_name(name)).cloned();
+    let recipe = Recipe::from_resolved(&format!("{folder}{RECIPE}"), text, given).map_err(|error| error.to_string())?;
+    let named = recipe.files();
+    match files.keys().find(|name| SamplerFile::is_name(name) && !named.contains_key(*name)) {
+        Some(name) => Err(format!("{folder}{name} is there, and the recipe names no such file")),
+        None => Ok(recipe),
+    }
 }
 
 /// The rules of a text, under the name of the built-in ones where they are the same.

@@ -19,7 +19,7 @@ use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::report::{Report, write_atomically};
 use crate::rules::Rules;
 use crate::run_spec::DataSource;
-use crate::series::{self, REPORT_FILE, RULES_FILE};
+use crate::series::{self, RECIPE_FILE, REPORT_FILE, RULES_FILE};
 
 /// Digits of a recipe's hash in the name of a point's folder.
 const HASH_DIGITS: usize = 12;
@@ -96,11 +96,10 @@ fn train(args: &SweepArgs, point: &Point, sweep: &Path, patience: &Patience) -> 
         return Ok(None);
     }
     fs::create_dir_all(&out).map_err(|error| unwritable(&out, error))?;
-    let recipe = out.join("recipe.toml");
-    fs::write(&recipe, point.recipe.to_toml()).map_err(|error| unwritable(&recipe, error))?;
+    series::write_recipe(&out, &point.recipe).map_err(|error| unwritable(&out, error))?;
     let training = Training {
         program: &this_program()?,
-        recipe: &recipe,
+        recipe: &out.join(RECIPE_FILE),
         rules: &args.rules,
         data: &args.data,
         pools: &args.pools,

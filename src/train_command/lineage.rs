@@ -1,14 +1,18 @@
 //! The files of a run's parents, kept beside the run from its start: without them nobody could follow its lineage once the
 //! parents' own folders are gone. Not here: whose weights are taken (see `parent`).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use fastgarden_data::ledger::LedgerPosition;
 
+use crate::recipe::Recipe;
+use crate::referee::{self, Evidence};
 use crate::report::write_atomically;
-use crate::series::{LEDGER_FILE, PARENTS_FOLDER, RECIPE_FILE, RULES_FILE};
+use crate::rules::{ParentRun, Rules, views_max};
+use crate::series::{self, LEDGER_FILE, PARENTS_FOLDER, RECIPE_FILE, RULES_FILE};
 
 /// Most generations that are followed.
 const GENERATIONS_MAX: usize = crate::submission::PARENTS_MAX;
@@ -16,9 +20,38 @@ const GENERATIONS_MAX: usize = crate::submission::PARENTS_MAX;
 /// One parent: its ledger up to the checkpoint that was taken, with what is needed to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ancestor {
-    ledger: Vec<u8>,
-    recipe: Vec<u8>,
-    rules: Vec<u8>,
+    /// By their names.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Ancestor {
+    /// Ledger, and what lies beside a recipe.
+    fn read(ledger: Vec<u8>, beside: &Path) -> io::Result<Self> {
+        let mut files = BTreeMap::from([(LEDGER_FILE.to_owned(), ledger)]);
+        let of_samplers = series::sampler_files(beside)?;
+        for name in [RECIPE_FILE, RULES_FILE].map(str::to_owned).into_iter().chain(of_samplers) {
+            let bytes = fs::read(beside.join(&name))?;
+            files.insert(name, bytes);
+        }
+        Ok(Self { files })
+    }
+
+    /// What the rules ask of it, as a parent of the run with this seed.
+    ///
+    /// # Errors
+    /// In words, when its files can't be understood.
+    pub fn as_parent(&self, of_seed: u64) -> Result<ParentRun, String> {
+        let text = |name: &str| String::from_utf8_lossy(self.files.get(name).map_or(&[][..], Vec::as_slice));
+        let read = |name: &str| self.files.get(name).cloned();
+        let recipe = Recipe::from_resolved(RECIPE_FILE, &text(RECIPE_FILE), read).map_err(|error| error.to_string())?;
+        let rules = Rules::from_text(RULES_FILE, &text(RULES_FILE)).map_err(|error| error.to_string())?;
+        let ledger = self.files.get(LEDGER_FILE).map_or(&[][..], Vec::as_slice);
+        let (recipe, rules) = (&recipe, &rules);
+        let found =
+            referee::verify(&Evidence { name: LEDGER_FILE, ledger, recipe, rules, known_head: None, data: None });
+        let opening = found.opening.ok_or("its ledger does not open")?;
+        Ok(ParentRun { of_seed, seed: opening.seed, examples_max: found.examples_max, views_max: views_max(recipe) })
+    }
 }
 
 /// The parent whose run lies in `run`, then its parents.
@@ -30,15 +63,12 @@ pub fn of_parent(run: &Path, position: &LedgerPosition) -> io::Result<Vec<Ancest
     let series = run.parent().unwrap_or(&run);
     let mut ledger = fs::read(run.join(LEDGER_FILE))?;
     ledger.truncate(usize::try_from(position.bytes).unwrap_or(usize::MAX));
-    let (recipe, rules) = (fs::read(series.join(RECIPE_FILE))?, fs::read(series.join(RULES_FILE))?);
-    let mut found = vec![Ancestor { ledger, recipe, rules }];
+    let mut found = vec![Ancestor::read(ledger, series)?];
     for number in 1..GENERATIONS_MAX {
         let folder = run.join(PARENTS_FOLDER).join(number.to_string());
-        let file = |name| fs::read(folder.join(name));
-        let (Ok(ledger), Ok(recipe), Ok(rules)) = (file(LEDGER_FILE), file(RECIPE_FILE), file(RULES_FILE)) else {
-            break;
-        };
-        found.push(Ancestor { ledger, recipe, rules });
+        let ancestor = fs::read(folder.join(LEDGER_FILE)).and_then(|ledger| Ancestor::read(ledger, &folder));
+        let Ok(ancestor) = ancestor else { break };
+        found.push(ancestor);
     }
     Ok(found)
 }
@@ -58,8 +88,7 @@ pub fn keep(ancestors: &[Ancestor], run: &Path) -> io::Result<()> {
     for (ancestor, number) in ancestors.iter().zip(1..) {
         let folder = run.join(PARENTS_FOLDER).join(number.to_string());
         fs::create_dir_all(&folder)?;
-        let files = [(LEDGER_FILE, &ancestor.ledger), (RECIPE_FILE, &ancestor.recipe), (RULES_FILE, &ancestor.rules)];
-        for (name, bytes) in files {
+        for (name, bytes) in &ancestor.files {
             write_atomically(&folder.join(name), bytes)?;
         }
     }

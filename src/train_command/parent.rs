@@ -11,7 +11,7 @@ use super::lineage::{self, Ancestor};
 use super::of_train;
 use crate::exit::{Complaint, Failure};
 use crate::recipe::{Net, Recipe};
-use crate::rules::Origin;
+use crate::rules::{Origin, ParentRun};
 use crate::series::LEDGER_FILE;
 use crate::weights;
 
@@ -30,6 +30,8 @@ pub struct Parent {
     pub foreign: Option<String>,
     /// Its files, and those of its own parents, to be kept beside the run.
     pub ancestors: Vec<Ancestor>,
+    /// What the rules ask of each of them.
+    runs: Vec<ParentRun>,
 }
 
 /// What the runs of a series start from, each seed from the same seed of the parent.
@@ -50,7 +52,7 @@ impl Parents {
         }
         let of_seed = |&seed: &u64| {
             let path = if is_series { seed_folder(from, seed)? } else { from.to_owned() };
-            Ok((seed, Parent::read(&path, net)?))
+            Ok((seed, Parent::read(&path, net, seed)?))
         };
         seeds.iter().map(of_seed).collect::<Result<_, Failure>>().map(Self)
     }
@@ -76,6 +78,11 @@ impl Parents {
         }
     }
 
+    /// Every run that they descend from.
+    pub fn runs(&self) -> Vec<ParentRun> {
+        self.0.iter().flat_map(|(_, parent)| &parent.runs).copied().collect()
+    }
+
     /// A line for each run: what it starts from.
     pub fn headlines(&self) -> Vec<String> {
         let line = |(seed, parent): &(u64, Parent)| {
@@ -91,7 +98,7 @@ impl Parents {
 }
 
 impl Parent {
-    fn read(path: &Path, net: &Net) -> Result<Self, Failure> {
+    fn read(path: &Path, net: &Net, seed: u64) -> Result<Self, Failure> {
         let weights = match path.is_file() {
             true => StartWeights::read(path, net).map_err(of_train)?,
             false => StartWeights::of_checkpoint(weights::checkpoint_at(path)?),
@@ -104,6 +111,7 @@ impl Parent {
             trained_on: None,
             foreign: None,
             ancestors: Vec::new(),
+            runs: Vec::new(),
         };
         let Some(standing) = weights.standing else {
             parent.mark_foreign(format!("{} was trained elsewhere", weights.path.display()));
@@ -118,10 +126,13 @@ impl Parent {
         };
         let opening = ledger::opening_of(&run.join(LEDGER_FILE), &standing.ledger);
         let opening = opening.map_err(|error| Failure::Usage(Complaint::new(error)))?;
-        parent.ancestors = lineage::of_parent(run, &standing.ledger).map_err(|error| {
+        let unreadable = |error: String| {
             let sentence = format!("the lineage of {} can't be read: {error}", weights.path.display());
             Failure::usage(sentence, "leave checkpoints in the whole folder of their series")
-        })?;
+        };
+        parent.ancestors = lineage::of_parent(run, &standing.ledger).map_err(|error| unreadable(error.to_string()))?;
+        let runs = parent.ancestors.iter().map(|ancestor| ancestor.as_parent(seed));
+        parent.runs = runs.collect::<Result<_, _>>().map_err(unreadable)?;
         match opening.parent {
             Some(grandparent) if grandparent.foreign => {
                 parent

@@ -110,6 +110,7 @@ fn report(
         device_bytes_max: runs.iter().filter_map(|run| run.peak_device_bytes).max(),
         seconds_max: runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
         origin: prepared.parents.origin(),
+        parents: prepared.parents.runs(),
     };
     let mut report = Report::new(&spec.recipe, &spec.rules, runs);
     report.unfinished = unfinished;

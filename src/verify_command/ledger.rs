@@ -24,6 +24,7 @@ use crate::referee::{self, DataColumns, Evidence, Finding, KnownHead, LEDGER_BYT
 use crate::report::{Report, RunReport};
 use crate::rules::Rules;
 use crate::run_spec::{DataSource, PoolSizes};
+use crate::series::{LEDGER_FILE, RECIPE_FILE, REPORT_FILE, run_name};
 use crate::weights::{checkpoint_at, of_checkpoint};
 
 /// Runs the command.
@@ -51,7 +52,11 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         false => Some(DataColumns::read(&recipe.1, &DataSource::from_patterns(&args.data.data)?)?),
     };
     let known = Known { recipe_name: &recipe.0, recipe: &recipe.1, rules: &rules, data: data.as_ref(), args };
-    let report = series.as_deref().and_then(report_of);
+    let report = series.as_deref().map(report_of).transpose()?.flatten();
+    if let Some(sentence) = report.as_ref().and_then(|report| vanished(path, report)) {
+        let cause = anyhow::Error::msg(sentence);
+        return Err(Failure::Rules(Complaint::new(cause).way_out("put it back: a run that was started counts")));
+    }
     let told = ledgers.iter().map(|ledger| known.verify(ledger, report.as_ref())).collect::<Result<Vec<_>, _>>()?;
     told::print(args.format, &told)?;
     let broken: Vec<&Told> = told.iter().filter(|told| !told.is_sound()).collect();
@@ -188,10 +193,27 @@ fn rules(args: &VerifyArgs, series: Option<&Path>) -> Result<Rules, Failure> {
     Rules::load(&name).or_usage()
 }
 
-/// The report of a series, where it can be read.
-fn report_of(series: &Path) -> Option<Report> {
-    let text = std::fs::read_to_string(series.join("report.json")).ok()?;
-    serde_json::from_str(&text).ok()
+/// The report of a series, if it has one.
+fn report_of(series: &Path) -> Result<Option<Report>, Failure> {
+    let path = series.join(REPORT_FILE);
+    let unreadable = |error: anyhow::Error| {
+        let cause = error.context(format!("cannot read what {} remembers of the runs", path.display()));
+        Failure::Usage(Complaint::new(cause).way_out("put the report back as it was, or move it away"))
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| unreadable(error.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(error.into())),
+    }
+}
+
+/// A run that the report of a whole series tells of, and whose ledger is not there.
+fn vanished(series: &Path, report: &Report) -> Option<String> {
+    let is_series = series.join(RECIPE_FILE).is_file();
+    let seeds = report.runs.iter().map(|run| run.seed).filter(|_| is_series);
+    let ledgers = seeds.map(|seed| series.join(run_name(seed)).join(LEDGER_FILE));
+    let gone = ledgers.into_iter().find(|ledger| !ledger.is_file())?;
+    Some(format!("{} is gone, and report.json tells of a finished run there", gone.display()))
 }
 
 fn is_of(run: &RunReport, ledger: &Path) -> bool {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fastgarden_data::ledger;
+use fastgarden_proto::ledger::Opening;
 use fastgarden_proto::ledger::line::Line;
 use serde_json::{Value, json};
 
@@ -14,8 +15,8 @@ use crate::cli::VerifyArgs;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::rules::{Rules, grouped};
-use crate::series::{self, LEDGER_FILE, run_name};
-use crate::submission::compare::{AccuracyTest, Comparison, compare};
+use crate::series::{self, LEDGER_FILE, RECIPE_FILE, RULES_FILE, run_name};
+use crate::submission::compare::{AccuracyTest, Comparison, compare, first_difference};
 use crate::submission::{Submission, SubmittedParent, SubmittedRun};
 
 /// What training again came to.
@@ -45,12 +46,9 @@ pub(super) fn rerun(args: &VerifyArgs, submission: &Submission) -> Result<Rerun,
     let patience = Patience::begin()?;
     let again = Again { args, submission, place: &place, program: &program, patience: &patience };
     for run in runs {
-        let trained = again.train(run);
+        let compared = again.train(run);
         // A temporary folder is gone with this process.
-        let series = if args.out.is_some() { trained.map_err(with_this_command) } else { trained }?;
-        let lines = ledger::read(&series.join(run_name(run.seed)).join(LEDGER_FILE)).or_run()?;
-        let submitted = lines_of(&run.ledger)?;
-        comparisons.extend(compare(run.seed, &submitted, &lines));
+        comparisons.extend(if args.out.is_some() { compared.map_err(with_this_command) } else { compared }?);
     }
     let records = last_epoch(submission).map_or(0, |epoch| epoch.evaluated + epoch.evaluation_quarantined);
     let submitted: Vec<f64> = submission.report.runs.iter().filter_map(|run| run.accuracy).collect();
@@ -68,22 +66,28 @@ struct Again<'a> {
 }
 
 impl Again<'_> {
-    /// A run and, before it, all that it descends from. Returns the folder of its series.
-    fn train(&self, run: &SubmittedRun) -> Result<PathBuf, Failure> {
-        let mut from = None;
+    /// A run and, before it, all that it descends from, each compared with what was submitted.
+    fn train(&self, run: &SubmittedRun) -> Result<Option<Comparison>, Failure> {
+        let (mut from, mut of_parents) = (None, None);
         for (place, parent) in run.parents.iter().enumerate().rev() {
-            let name = format!("parent-{}", place + 1);
-            let max_steps = end_of(parent)?;
-            from = Some(self.one(&name, &parent.recipe, &parent.rules, run.seed, max_steps, from.as_deref())?);
+            let number = place + 1;
+            let (name, submitted) = (format!("parent-{number}"), lines_of(&parent.ledger)?);
+            let max_steps = end_of(parent, &submitted)?;
+            let seed = opening_of(&submitted)?.seed;
+            let again = self.one(&name, &parent.recipe, &parent.rules, seed, max_steps, from.as_deref())?;
+            let told = first_difference(&submitted, &lines_in(&again)?);
+            of_parents = of_parents.or(told.map(|told| format!("parent {number}: {told}")));
+            from = Some(again);
         }
-        let SubmittedRun { seed, ledger, .. } = run;
-        let max_steps = lines_of(ledger)?.first().and_then(|line| match line {
-            Line::Opening(opening) => opening.max_steps,
-            _ => None,
-        });
-        self.one("again", &self.submission.recipe, &self.submission.rules, *seed, max_steps, from.as_deref())
+        let submitted = lines_of(&run.ledger)?;
+        let (recipe, rules) = (&self.submission.recipe, &self.submission.rules);
+        let max_steps = opening_of(&submitted)?.max_steps;
+        let again = self.one("again", recipe, rules, run.seed, max_steps, from.as_deref())?;
+        let compared = compare(run.seed, &submitted, &lines_in(&again)?);
+        Ok(compared.map(|own| Comparison { difference: of_parents.or(own.difference), ..own }))
     }
 
+    /// Returns the folder of the run.
     fn one(
         &self,
         name: &str,
@@ -95,8 +99,8 @@ impl Again<'_> {
     ) -> Result<PathBuf, Failure> {
         let out = self.place.join(name);
         fs::create_dir_all(&out).map_err(|error| unwritable(&out, error))?;
-        let (recipe_file, rules_file) = (out.join("recipe.toml"), out.join("rules.toml"));
-        fs::write(&recipe_file, recipe.to_toml()).map_err(|error| unwritable(&out, error))?;
+        let (recipe_file, rules_file) = (out.join(RECIPE_FILE), out.join(RULES_FILE));
+        series::write_recipe(&out, recipe).map_err(|error| unwritable(&out, error))?;
         fs::write(&rules_file, rules.to_toml()).map_err(|error| unwritable(&out, error))?;
         eprintln!("training {} again, seed {seed}", recipe.name);
         let training = Training {
@@ -119,16 +123,15 @@ impl Again<'_> {
             }
         }
         let found = series::newest(&out, &recipe.name)?;
-        found.ok_or_else(|| Failure::Run(Complaint::new(anyhow::anyhow!("training again left no series"))))
+        let found =
+            found.ok_or_else(|| Failure::Run(Complaint::new(anyhow::anyhow!("training again left no series"))))?;
+        Ok(found.join(run_name(seed)))
     }
 }
 
 /// With which `--max-steps` a parent comes to where it was taken from.
-fn end_of(parent: &SubmittedParent) -> Result<Option<u64>, Failure> {
-    let lines = lines_of(&parent.ledger)?;
-    let Some(Line::Opening(opening)) = lines.first() else {
-        return Err(Failure::Rules(Complaint::new(anyhow::anyhow!("a parent's ledger does not open"))));
-    };
+fn end_of(parent: &SubmittedParent, lines: &[Line]) -> Result<Option<u64>, Failure> {
+    let opening = opening_of(lines)?;
     let epochs = lines.iter().filter(|line| matches!(line, Line::Epoch(_))).count();
     let is_at_an_end = matches!(lines.last(), Some(Line::Epoch(_)));
     if is_at_an_end && (epochs == parent.recipe.epochs() as usize || opening.max_steps.is_some()) {
@@ -136,6 +139,18 @@ fn end_of(parent: &SubmittedParent) -> Result<Option<u64>, Failure> {
     }
     let sentence = "a parent was taken in the midst of its training, where training again can't stop";
     Err(Failure::usage(sentence, "verify it without --rerun"))
+}
+
+fn opening_of(lines: &[Line]) -> Result<&Opening, Failure> {
+    match lines.first() {
+        Some(Line::Opening(opening)) => Ok(opening),
+        _ => Err(Failure::Rules(Complaint::new(anyhow::anyhow!("a ledger of it does not open")))),
+    }
+}
+
+/// The ledger of a run that was trained again.
+fn lines_in(run: &Path) -> Result<Vec<Line>, Failure> {
+    ledger::read(&run.join(LEDGER_FILE)).or_run()
 }
 
 /// The lines of a ledger whose chain the referee has checked.

@@ -1,6 +1,8 @@
 //! `verify SUBMISSION`: offline, from the file alone, and with `--rerun` by training again.
 //! Not here: the judgement (submission/judge), or training again (`rerun`).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -10,18 +12,19 @@ use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::referee::DataColumns;
 use crate::rules::Rules;
 use crate::run_spec::DataSource;
-use crate::submission::{Against, Submission, SubmissionError, judge};
+use crate::submission::{Against, Submission, judge};
 
 /// Runs the command.
 pub(super) fn run(args: &VerifyArgs, file: &Path) -> Result<(), Failure> {
-    let submission = Submission::read(file).map_err(unread)?;
+    let submission = Submission::read(file)?;
     let rules = args.rules.as_deref().map(Rules::load).transpose().or_usage()?;
     // Without --data a training is one on the garden, here as everywhere.
     let data = match args.data.data.is_empty() && !args.rerun {
         true => None,
-        false => Some(DataColumns::read(&submission.recipe, &DataSource::from_patterns(&args.data.data)?)?),
+        false => Some(Columns::read(&submission, &DataSource::from_patterns(&args.data.data)?)?),
     };
-    let against = Against { rules: rules.as_ref(), data: data.as_ref() };
+    let (own, of_parents) = (data.as_ref().map(|data| &data.own), data.as_ref().map(|data| &data.of_parents));
+    let against = Against { rules: rules.as_ref(), data: own, of_parents };
     let judgement = judge(&submission, &against);
     let text = verdict::text(&submission, &judgement, &against);
     if args.format == Format::Text {
@@ -57,10 +60,21 @@ pub(super) fn run(args: &VerifyArgs, file: &Path) -> Result<(), Failure> {
     }
 }
 
-/// A file that can't be opened was named wrongly; one that holds something else than it should does not stand.
-fn unread(error: SubmissionError) -> Failure {
-    match error {
-        SubmissionError::Unsound { .. } => Failure::Rules(Complaint::new(error)),
-        _ => Failure::Usage(Complaint::new(error)),
+/// What its own recipe and those of its parents ask of the data.
+struct Columns {
+    own: DataColumns,
+    /// By the recipes' hashes.
+    of_parents: BTreeMap<String, DataColumns>,
+}
+
+impl Columns {
+    fn read(submission: &Submission, source: &DataSource) -> Result<Self, Failure> {
+        let mut of_parents = BTreeMap::new();
+        for parent in submission.runs.iter().flat_map(|run| &run.parents) {
+            if let Entry::Vacant(place) = of_parents.entry(parent.recipe.hash()) {
+                place.insert(DataColumns::read(&parent.recipe, source)?);
+            }
+        }
+        Ok(Self { own: DataColumns::read(&submission.recipe, source)?, of_parents })
     }
 }

@@ -59,7 +59,8 @@ impl Checker<'_> {
         let mut parts = date.split('-');
         let year = parts.next().and_then(|part| number(part, 4));
         let month = parts.next().and_then(|part| number(part, 2)).filter(|month| (1..=12).contains(month));
-        let day = parts.next().and_then(|part| number(part, 2)).filter(|day| (1..=31).contains(day));
+        let day = parts.next().and_then(|part| number(part, 2));
+        let day = day.filter(|day| (1..=days_of(year.unwrap_or(0), month.unwrap_or(0))).contains(day));
         if year.is_some() && month.is_some() && day.is_some() && parts.next().is_none() {
             return Ok(());
         }
@@ -118,15 +119,26 @@ impl Checker<'_> {
     pub(super) fn is_new(&self, path: &str, entry: &Entry, before: &[Entry]) -> Result<(), RecipeError> {
         match before.iter().position(|other| is_same(other, entry)) {
             Some(number) => {
-                Err(self.wrong(path, format!("it has the file or a run of `entry.{number}`: remove one of them")))
+                let what = if entry.is_published() { "is" } else { "has the file or a run of" };
+                Err(self.wrong(path, format!("it {what} `entry.{number}` once more: remove one of them")))
             }
             None => Ok(()),
         }
     }
 }
 
-/// Whether two entries are of one file or have a run in common.
+fn days_of(year: u32, month: u32) -> u32 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Whether two entries are of one file, have a run in common, or are published and the same in everything.
 pub(super) fn is_same(one: &Entry, other: &Entry) -> bool {
-    let (Some(one), Some(other)) = (&one.submitted, &other.submitted) else { return false };
+    let (Some(one), Some(other)) = (&one.submitted, &other.submitted) else { return one == other };
     one.sha256 == other.sha256 || one.ledger_heads.iter().any(|head| other.ledger_heads.contains(head))
 }

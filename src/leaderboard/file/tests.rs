@@ -63,6 +63,14 @@ fn the_same_file_and_the_same_runs_are_found() {
 }
 
 #[test]
+fn a_published_row_stands_there_once() {
+    let second = EMBEDDED.match_indices("[[entry]]").nth(1).expect("there are five").0;
+    let first = EMBEDDED.find("[[entry]]").expect("there are five");
+    let told = refused(&format!("{EMBEDDED}\n{}", &EMBEDDED[first..second]));
+    assert!(told.contains("`entry.5`: it is `entry.0` once more: remove one of them"), "{told}");
+}
+
+#[test]
 fn a_board_for_other_rules_is_known_by_their_hash() {
     let board = Board::empty(&Rules::none());
     assert!(board.is_for(&Rules::none()) && !board.is_for(&Rules::fastgarden()));
@@ -87,6 +95,7 @@ fn what_is_written_wrongly_by_hand_is_refused_with_its_line_and_key() {
         ("std = \"population\"", "std = \"other\"", "`entry.0.std`: it must be \"population\""),
         ("date = \"2020-05-13\"", "date = 2020-05-13", "text in quotes"),
         ("date = \"2020-05-13\"", "date = \"13.5.2020\"", "`entry.0.date`: \"13.5.2020\" is no day"),
+        ("date = \"2020-05-13\"", "date = \"2021-02-29\"", "`entry.0.date`: \"2021-02-29\" is no day"),
         ("seconds = 1065.0", "seconds = -1", "board.toml:18: `entry.0.seconds`"),
         ("link = \"https:", "link = \"javascript:", "`entry.0.link`: it must be empty, or a web address"),
         ("origin = \"published\"", "origin = \"mine\"", "`entry.0.origin`: it must be"),

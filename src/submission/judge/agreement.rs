@@ -18,11 +18,16 @@ const REPORT_VERSION: u32 = 1;
 pub(super) fn check(submission: &Submission, findings: &[referee::Finding], judgement: &mut Judgement) {
     let report = &submission.report;
     runs_and_seeds(submission, findings, &mut judgement.faults);
+    let is_of_mean = submission.recipe.ema.is_some_and(|ema| ema.evaluate);
+    let peak = report.runs.iter().filter_map(|run| run.peak_device_bytes).max();
     let header = [
         (report.version != REPORT_VERSION, "another version than this program reads"),
         (report.recipe != submission.recipe.name, "another recipe"),
         (report.recipe_hash != submission.recipe.hash(), "another recipe_hash than recipe.toml"),
         (submission.about.recipe != submission.recipe.name, "another recipe than submission.json"),
+        (report.rules != submission.about.rules, "other rules than submission.json"),
+        (report.of_mean_weights != is_of_mean, "another word on mean weights than recipe.toml"),
+        (report.peak_device_bytes != peak, "another peak_device_bytes than the most of its runs"),
     ];
     for (_, what) in header.iter().filter(|(is_other, _)| *is_other) {
         judgement.faults.push(format!("report.json has {what}"));

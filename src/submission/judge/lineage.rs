@@ -4,18 +4,32 @@
 use fastgarden_proto::ledger::Parent;
 use fastgarden_proto::ledger::line::Line;
 
-use super::Judgement;
+use super::{Against, Judgement};
 use crate::referee::{self, Evidence, KnownHead};
-use crate::rules::Origin;
-use crate::submission::{Submission, SubmittedParent};
+use crate::rules::{Origin, ParentRun, views_max};
+use crate::submission::{Submission, SubmittedParent, SubmittedRun};
 
-/// What the rules are told of all runs together.
-pub(super) fn origin(submission: &Submission, findings: &[referee::Finding], judgement: &mut Judgement) -> Origin {
-    let mut together = Origin::Initialised;
+/// What the rules are told of the parents of all runs together.
+#[derive(Default)]
+pub(super) struct Lineage {
+    /// The origin that they will mind most.
+    pub origin: Origin,
+    /// Every parent whose ledger is there.
+    pub parents: Vec<ParentRun>,
+}
+
+/// Follows every run to its beginning.
+pub(super) fn of_runs(
+    submission: &Submission,
+    findings: &[referee::Finding],
+    against: &Against<'_>,
+    judgement: &mut Judgement,
+) -> Lineage {
+    let mut together = Lineage::default();
     for (run, finding) in submission.runs.iter().zip(findings) {
         let parent = finding.opening.as_ref().and_then(|opening| opening.parent.as_ref());
-        let origin = of_run(run.seed, parent, &run.parents, judgement);
-        together = worse(together, origin);
+        let origin = of_run(run, parent, against, judgement, &mut together.parents);
+        together.origin = worse(together.origin, origin);
     }
     together
 }
@@ -30,7 +44,14 @@ fn worse(one: Origin, other: Origin) -> Origin {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-fn of_run(seed: u64, parent: Option<&Parent>, parents: &[SubmittedParent], judgement: &mut Judgement) -> Origin {
+fn of_run(
+    run: &SubmittedRun,
+    parent: Option<&Parent>,
+    against: &Against<'_>,
+    judgement: &mut Judgement,
+    followed: &mut Vec<ParentRun>,
+) -> Origin {
+    let SubmittedRun { seed, parents, .. } = run;
     let Some(parent) = parent else {
         if !parents.is_empty() {
             judgement.faults.push(format!("seed-{seed} has parents' ledgers, but its own names no parent"));
@@ -51,7 +72,8 @@ fn of_run(seed: u64, parent: Option<&Parent>, parents: &[SubmittedParent], judge
         };
         let known_head = Some(KnownHead { chain: &told.ledger_head, told_by: "the run that started from it" });
         let SubmittedParent { ledger, recipe, rules } = generation;
-        let found = referee::verify(&Evidence { name: &name, ledger, recipe, rules, known_head, data: None });
+        let data = against.of_parents.and_then(|of_parents| of_parents.get(&recipe.hash()));
+        let found = referee::verify(&Evidence { name: &name, ledger, recipe, rules, known_head, data });
         judgement.faults.extend(found.faults.iter().map(|fault| format!("{name}: {fault}")));
         if found.head != told.ledger_head {
             judgement.faults.push(format!("{name} does not end where the run that started from it says"));
@@ -62,6 +84,12 @@ fn of_run(seed: u64, parent: Option<&Parent>, parents: &[SubmittedParent], judge
                 .faults
                 .push(format!("{name} opened {opened} epochs, and the run that started from it says {says}"));
         }
+        followed.extend(found.opening.as_ref().map(|opening| ParentRun {
+            of_seed: *seed,
+            seed: opening.seed,
+            examples_max: found.examples_max,
+            views_max: views_max(recipe),
+        }));
         expected = found.opening.and_then(|opening| opening.parent);
         if expected.as_ref().is_some_and(|parent| parent.foreign) {
             return foreign(format!(

@@ -5,6 +5,8 @@ mod agreement;
 mod lineage;
 mod rules;
 
+use std::collections::BTreeMap;
+
 use super::Submission;
 use crate::referee::{self, DataColumns, Evidence, KnownHead};
 use crate::rules::{Finding, Rules, Verdict};
@@ -16,6 +18,8 @@ pub struct Against<'a> {
     pub rules: Option<&'a Rules>,
     /// The data it says to be made from.
     pub data: Option<&'a DataColumns>,
+    /// The same data as the recipes of parents ask for it, by their hashes.
+    pub of_parents: Option<&'a BTreeMap<String, DataColumns>>,
 }
 
 /// Everything that is to be said of a submission.
@@ -54,10 +58,10 @@ pub fn judge(submission: &Submission, against: &Against<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     let findings: Vec<referee::Finding> =
         submission.runs.iter().map(|run| of_run(submission, run, against.data, &mut judgement)).collect();
-    let origin = lineage::origin(submission, &findings, &mut judgement);
+    let lineage = lineage::of_runs(submission, &findings, against, &mut judgement);
     agreement::check(submission, &findings, &mut judgement);
     let rules = against.rules.unwrap_or(&submission.rules);
-    judgement.findings = rules::verdicts(submission, rules, &findings, &origin, against.data.is_some());
+    judgement.findings = rules::verdicts(submission, rules, &findings, lineage, against.data.is_some());
     agreement::take_notes(submission, &mut judgement);
     judgement
 }

@@ -1,8 +1,9 @@
 //! The rules' verdicts on a submission: what the recipe leaves open is decided by the ledgers and the report.
 //! Not here: the rules of recipes and of finished series (the crate's `rules`), which are asked first.
 
+use super::lineage::Lineage;
 use crate::referee::{self, Standing};
-use crate::rules::{Finding, Origin, Outcome, Rules, Verdict, check, grouped, reasons_against};
+use crate::rules::{Finding, Outcome, Rules, Verdict, check, grouped, reasons_against};
 use crate::submission::Submission;
 
 /// R1 to R9, none left undecided.
@@ -10,12 +11,12 @@ pub(super) fn verdicts(
     submission: &Submission,
     rules: &Rules,
     findings: &[referee::Finding],
-    origin: &Origin,
+    lineage: Lineage,
     has_data: bool,
 ) -> Vec<Finding> {
     let recipe = submission.explanation.put_into(&submission.recipe);
-    let outcome = outcome(submission, findings, origin);
-    let mut verdicts = check(rules, &recipe, &outcome.finished_seeds, origin);
+    let outcome = outcome(submission, findings, lineage);
+    let mut verdicts = check(rules, &recipe, &outcome.finished_seeds, &outcome.origin);
     if let Some(most) = rules.max_seconds {
         let reason = format!("the longest run took {:.0} s of {}", outcome.seconds_max, grouped(most));
         verdicts.push(Finding { rule: "time", title: "time of a run", verdict: Verdict::Pass, reason });
@@ -42,7 +43,7 @@ pub(super) fn verdicts(
 }
 
 /// What the series came to, as the ledgers have it.
-fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Origin) -> Outcome {
+fn outcome(submission: &Submission, findings: &[referee::Finding], lineage: Lineage) -> Outcome {
     let runs = || submission.runs.iter().zip(findings);
     let is_finished = |finding: &referee::Finding| finding.standing == Standing::Whole;
     let mut unfinished: Vec<u64> = runs().filter(|(_, it)| !is_finished(it)).map(|(run, _)| run.seed).collect();
@@ -61,7 +62,8 @@ fn outcome(submission: &Submission, findings: &[referee::Finding], origin: &Orig
             .unwrap_or(0),
         validation_quarantined: scored.map(|epoch| epoch.evaluation_quarantined).max().unwrap_or(0),
         on_garden: submission.report.on_garden,
-        origin: origin.clone(),
+        origin: lineage.origin,
+        parents: lineage.parents,
         device_bytes_max: submission.report.runs.iter().filter_map(|run| run.peak_device_bytes).max(),
         seconds_max: submission.report.runs.iter().map(|run| run.seconds).fold(0.0, f64::max),
     }
@@ -100,7 +102,6 @@ fn decided(rule: &str, submission: &Submission, outcome: &Outcome, has_data: boo
 /// The cap once more, where a submission is judged by other rules than it was made under.
 fn too_many_examples(rules: &Rules, findings: &[referee::Finding]) -> Option<String> {
     let cap = rules.examples_per_epoch?;
-    let epochs = findings.iter().flat_map(|finding| &finding.epochs);
-    let most = epochs.map(|epoch| epoch.issued).max().filter(|&issued| issued > cap)?;
+    let most = findings.iter().map(|finding| finding.examples_max).max().filter(|&most| most > cap)?;
     Some(format!("R7: an epoch has {} examples, more than {}", grouped(most), grouped(cap)))
 }

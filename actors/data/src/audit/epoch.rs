@@ -7,6 +7,9 @@ use super::fault::FaultKind;
 use super::opening::is_hash;
 use super::walk::{Course, Walk};
 
+/// The most that the loss of a record is, in thousandths.
+const LOSS_MAX: u32 = 1_000_000;
+
 impl Walk<'_> {
     pub(super) fn epoch(&mut self, line: usize, epoch: &Epoch) {
         if !self.expects(line) {
@@ -27,10 +30,11 @@ impl Walk<'_> {
         }
         let Some(mut at) = self.at.take() else { return };
         let is_whole = self.hold_to_end(line, epoch, &mut at);
+        self.hold_to_cap(line, epoch);
         self.hold_to_sums(line, epoch, &at);
         self.hold_to_plan(line, epoch, &at);
         self.hold_histogram(line, epoch, &at);
-        self.hold_losses(line, epoch);
+        self.hold_losses(line, epoch, &at);
         self.hold_validation(line, epoch);
         if !is_hash(&epoch.weights_sha256) {
             self.blame(line, FaultKind::Weights, "has a weights_sha256 that is no hash");
@@ -66,6 +70,14 @@ impl Walk<'_> {
             );
         }
         is_whole
+    }
+
+    fn hold_to_cap(&mut self, line: usize, epoch: &Epoch) {
+        self.tickets_max = self.tickets_max.max(epoch.issued);
+        if let Some(cap) = self.terms.cap.filter(|&cap| epoch.issued > cap) {
+            let what = format!("has {} tickets issued, more than the cap of {cap}", epoch.issued);
+            self.blame(line, FaultKind::Cap, what);
+        }
     }
 
     fn hold_to_sums(&mut self, line: usize, epoch: &Epoch, at: &Course) {
@@ -123,24 +135,40 @@ impl Walk<'_> {
         }
     }
 
-    /// Only records that were trained on have a loss.
-    fn hold_losses(&mut self, line: usize, epoch: &Epoch) {
-        if epoch.losses.is_empty() {
+    /// Losses are those of the records that this epoch trained on; those of all others are as they were.
+    fn hold_losses(&mut self, line: usize, epoch: &Epoch, at: &Course) {
+        let (told, split) = (&epoch.losses, self.stage_terms().split);
+        let before = self.losses.get(&split).cloned().unwrap_or_default();
+        let stages = self.opening.as_ref().map(|opening| opening.stages.as_slice()).unwrap_or_default();
+        // Before the first step on these shards there is nothing to tell.
+        let has_some = self.keeps_losses() && (at.next_seq > 0 || !before.is_empty());
+        let records = if has_some { stages.get(self.stage).map_or(0, |stage| stage.records) } else { 0 };
+        if told.len() as u64 != records {
+            let what =
+                format!("has losses of {} records, and the samplers of later epochs go by {records}", told.len());
+            self.blame(line, FaultKind::Number, what);
             return;
         }
-        let split = self.stage_terms().split;
-        let stages = self.opening.as_ref().map(|opening| opening.stages.as_slice()).unwrap_or_default();
-        let records = stages.get(self.stage).map_or(0, |stage| stage.records);
-        let trained = |record: usize| self.outcomes.is_trained(split, record);
-        let loss_of = |(record, &loss): (usize, &u32)| (loss > 0).then_some(record);
-        let untrained = epoch.losses.iter().enumerate().filter_map(loss_of).find(|&record| !trained(record));
-        if !self.terms.keeps_losses || epoch.losses.len() as u64 != records {
-            let told = epoch.losses.len();
-            self.blame(line, FaultKind::Number, format!("has losses of {told} records, which no sampler goes by"));
-        } else if let Some(record) = untrained.filter(|_| self.is_planned) {
-            self.blame(line, FaultKind::Number, format!("has a loss of record {record}, which was not trained on"));
+        if told.is_empty() {
+            return;
         }
-        self.losses.insert(split, epoch.losses.clone());
+        self.losses.insert(split, told.clone());
+        if at.plan.is_none() || at.is_spoilt {
+            return;
+        }
+        let is_other = |(record, loss): (u32, u32)| {
+            let is_as_before = loss == before.get(record as usize).copied().unwrap_or(0);
+            let is_loss = (1..=LOSS_MAX).contains(&loss);
+            match at.noted.get(&record) {
+                None => !is_as_before,
+                Some(true) => !is_as_before && !is_loss,
+                Some(false) => !is_loss,
+            }
+        };
+        if let Some((record, loss)) = (0..).zip(told.iter().copied()).find(|&of| is_other(of)) {
+            let what = format!("has the loss {loss} of record {record}, which its steps don't make");
+            self.blame(line, FaultKind::Number, what);
+        }
     }
 
     fn hold_validation(&mut self, line: usize, epoch: &Epoch) {

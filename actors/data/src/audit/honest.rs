@@ -89,8 +89,10 @@ impl Run {
         Occasion { seed: self.seed, epoch, cap: self.cap, losses }
     }
 
-    pub fn keeps_losses(&self) -> bool {
-        self.stages.iter().any(|stage| stage.sampler.needs_losses())
+    /// Whether a later epoch goes by the losses of this one, the `of_stage`th of its stage from 0.
+    fn keeps_losses(&self, stage: usize, of_stage: u32) -> bool {
+        let is_last = of_stage + 1 == self.stages[stage].epochs;
+        self.stages[stage + usize::from(is_last)..].iter().any(|stage| stage.sampler.needs_losses())
     }
 
     fn first_epoch(&self) -> u32 {
@@ -134,9 +136,8 @@ impl Run {
         let (mut plans, mut losses) = (BTreeMap::new(), Vec::new());
         let (mut chain, mut step, mut epoch) = (BatchHash::default(), 0, self.first_epoch());
         for (number, stage) in self.stages.iter().enumerate() {
-            for _ in 0..stage.epochs {
+            for of_stage in 0..stage.epochs {
                 let plan = self.plan(number, epoch, &losses);
-                losses.resize(self.records as usize, 0);
                 let mut totals = Totals { histogram: vec![0; CLASSES], by_record: losses, ..Totals::default() };
                 let tickets: Vec<u64> = (0..plan.tickets()).collect();
                 let mut dropped = 0;
@@ -153,6 +154,9 @@ impl Run {
                     }
                 }
                 losses = totals.by_record.clone();
+                if !self.keeps_losses(number, of_stage) {
+                    totals.by_record.clear();
+                }
                 lines.push(Line::Epoch(self.epoch(epoch, &plan, totals, dropped)));
                 plans.insert(epoch, plan);
                 if is_cut || self.max_steps.is_some_and(|most| step >= most) {
@@ -175,7 +179,7 @@ impl Run {
     ) -> Step {
         let mut draws = Draws::new(self.seed, epoch, step, 0, Purpose::Garden);
         let mut quarantined = Vec::new();
-        let mut digests = Vec::new();
+        let (mut digests, mut noted) = (Vec::new(), Vec::new());
         for &seq in batch {
             let records = plan.ticket(seq).records;
             let record = records.first();
@@ -186,13 +190,17 @@ impl Run {
                 Some(reason) => quarantined.push(Quarantine { seq, reason: (*reason).to_owned() }),
                 None => {
                     totals.histogram[label as usize] += 1;
-                    totals.by_record[record as usize] = 1 + record * 37 % 4_000 + epoch;
+                    noted.extend(<[u32; 1]>::try_from(records.all()));
                 }
             }
         }
         chain.update(&digests, 1);
         let usable = batch.len() - quarantined.len();
         let is_skipped = stage.is_half && draws.unit() < 0.3;
+        totals.by_record.resize(self.records as usize, 0);
+        for [record] in noted.into_iter().filter(|_| usable >= 2) {
+            totals.by_record[record as usize] = 1 + record * 37 % 4_000 + epoch;
+        }
         let loss = f64::from(draws.unit() as f32 * 4.0);
         let loss = (usable >= 2 && !(is_skipped && draws.unit() < 0.5)).then_some(loss);
         totals.trained += usable as u64;
@@ -228,7 +236,7 @@ impl Run {
             valid_loss: if evaluated > 0 { 1.25 } else { 0.0 },
             accuracy: (judged > 0).then(|| (evaluated * 3 / 4) as f64 / judged as f64),
             weights_sha256: hash(u64::from(epoch) + 100),
-            losses: if self.keeps_losses() { totals.by_record } else { Vec::new() },
+            losses: totals.by_record,
         }
     }
 
@@ -268,13 +276,13 @@ impl Run {
             batch_rows: stage.rows,
             drop_last: stage.drop_last,
             may_skip_steps: stage.is_half,
+            goes_by_losses: stage.sampler.needs_losses(),
             split: 0,
         };
         let terms = Terms {
             cap: self.cap,
             stages: self.stages.iter().map(stage).collect(),
             classes: CLASSES,
-            keeps_losses: self.keeps_losses(),
             evaluation_limit: self.limit,
             bad_records_max: &|_| 10,
             planner,

@@ -12,6 +12,8 @@ mod outcomes;
 mod step;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unplanned_tests;
 mod walk;
 
 use fastgarden_proto::ledger::line::Line;
@@ -35,8 +37,6 @@ pub struct Terms<'a> {
     pub stages: Vec<StageTerms>,
     /// Number of classes.
     pub classes: usize,
-    /// Whether a stage's sampler goes by losses, so that epochs keep those of their records.
-    pub keeps_losses: bool,
     /// Most validation records that are judged; `None` = all.
     pub evaluation_limit: Option<u64>,
     /// Distinct bad records that a run over a split of so many may meet.
@@ -65,6 +65,8 @@ pub struct StageTerms {
     pub drop_last: bool,
     /// Whether steps may be skipped although they have rows: only with float16 and its loss scaler.
     pub may_skip_steps: bool,
+    /// Whether its sampler goes by losses, so that the epochs before it on the same shards keep those of their records.
+    pub goes_by_losses: bool,
     /// Stages with the same number train on the same shards.
     pub split: usize,
 }
@@ -139,6 +141,8 @@ pub struct Account {
     pub epochs: Vec<Epoch>,
     /// Steps it tells of.
     pub steps: u64,
+    /// Most tickets of an epoch, dropped ones included.
+    pub tickets_max: u64,
     /// Chain of its last batch, hex.
     pub batch_hash: String,
     /// Chain of its last line, hex.
@@ -187,7 +191,7 @@ fn explained(mut broken: Vec<Fault>, found: &[Fault]) -> Vec<Fault> {
 fn end(account: &mut Account, cut_short: Option<usize>, chains: &[String], known_head: Option<KnownHead<'_>>) {
     let is_known = |head: KnownHead<'_>| chains.iter().any(|chain| chain == head.chain);
     if let Some(line) = cut_short {
-        if known_head.is_some_and(is_known) {
+        if known_head.is_some_and(is_known) && account.standing != Standing::Whole {
             let note = format!(
                 "line {line} is half a line, after all that was saved: a kill leaves that, --resume cuts it off"
             );

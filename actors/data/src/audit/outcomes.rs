@@ -41,11 +41,6 @@ impl Outcomes {
         }
     }
 
-    /// Whether a ticket of this record trained.
-    pub(super) fn is_trained(&self, split: usize, record: usize) -> bool {
-        self.splits.get(&split).is_some_and(|of| of.trained.get(record) == Some(&true))
-    }
-
     pub(super) fn quarantined(&mut self, split: usize, line: usize, ticket: &Ticket, reason: &str) {
         let (records, reason) = (records_of(ticket).collect(), reason.to_owned());
         let quarantined = Quarantined { line, seq: ticket.seq, records, reason };

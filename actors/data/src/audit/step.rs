@@ -27,6 +27,7 @@ impl Walk<'_> {
         self.hold_batch_hash(line, step, &rows);
         self.take_in(line, step, rows);
         self.step = step.step;
+        self.tickets_max = self.tickets_max.max(step.seq_to);
         self.batch_hash.clone_from(&step.batch_hash);
     }
 
@@ -92,18 +93,23 @@ impl Walk<'_> {
     }
 
     fn hold_to_batch(&mut self, line: usize, step: &Step) {
-        let rows = self.stage_terms().batch_rows;
+        let super::StageTerms { batch_rows: rows, drop_last, .. } = self.stage_terms();
         let full = step.seq_from.saturating_add(rows);
         let end = self.end_seq();
         let expected = end.map_or(full, |end| full.min(end));
-        let tickets = self.at.as_ref().and_then(|at| at.tickets);
+        // Where nobody can say how many tickets an epoch has, only its last batch may be short, and the cap is as far as it goes.
+        let may_be_short = end.is_none() && !drop_last && step.seq_from < step.seq_to && step.seq_to < full;
+        let tickets = self.at.as_ref().and_then(|at| at.tickets).or(self.terms.cap);
         if let Some(tickets) = tickets.filter(|&tickets| step.seq_to > tickets) {
             let what = format!("goes to ticket {}, but its epoch has {tickets}", step.seq_to);
             self.blame(line, FaultKind::Cap, what);
         } else if end.is_some_and(|end| step.seq_from >= end) {
             self.blame(line, FaultKind::Cap, "uses tickets of the incomplete last batch, which is dropped");
-        } else if step.seq_to != expected && (end.is_some() || step.seq_to > full || step.seq_to <= step.seq_from) {
+        } else if step.seq_to != expected && !may_be_short {
             let what = format!("ends at ticket {}, but its batch ends at {expected}", step.seq_to);
+            self.blame(line, FaultKind::Order, what);
+        } else if end.is_none() && !step.seq_from.is_multiple_of(rows) {
+            let what = format!("begins at ticket {}, in the midst of a batch of {rows}", step.seq_from);
             self.blame(line, FaultKind::Order, what);
         }
     }
@@ -166,7 +172,8 @@ impl Walk<'_> {
     /// Adds the step to the sums of its epoch.
     fn take_in(&mut self, line: usize, step: &Step, rows: Range<u64>) {
         let (stage, terms) = (self.stage, self.terms);
-        let split = self.stage_terms().split;
+        let super::StageTerms { split, may_skip_steps, .. } = self.stage_terms();
+        let keeps_losses = self.keeps_losses();
         let Some(at) = &mut self.at else { return };
         let quarantined = step.quarantined.len() as u64;
         at.next_seq = rows.end;
@@ -188,6 +195,11 @@ impl Walk<'_> {
                 continue;
             }
             self.outcomes.trained(split, &ticket);
+            // A ticket of several records has one loss for all of them, which is nobody's.
+            if let ([record], true) = (ticket.records.all(), keeps_losses && usable >= ROWS_MIN) {
+                let is_unsure = at.noted.entry(*record).or_insert(may_skip_steps);
+                *is_unsure &= may_skip_steps;
+            }
             let (Some(labels), Some(histogram)) = (labels, at.histogram.as_mut()) else { continue };
             let label = labels.get(ticket.records.first() as usize).copied().flatten();
             match label.and_then(|label| histogram.get_mut(usize::try_from(label).ok()?)) {

@@ -317,7 +317,12 @@ impl Around<'_> {
         change("a loss more", true, &|epoch| epoch.losses.push(7));
         let untrained = epoch.losses.iter().position(|loss| *loss == 0);
         if let Some(record) = untrained {
-            change("a loss of nothing", true, &|epoch| epoch.losses[record] = 7);
+            change("a loss of nothing", !self.is_half(epoch.epoch), &|epoch| epoch.losses[record] = 7);
+        }
+        if let Some(record) = epoch.losses.iter().position(|loss| *loss > 0) {
+            change("no losses", true, &|epoch| epoch.losses.clear());
+            change("a loss less", !self.is_half(epoch.epoch), &|epoch| epoch.losses[record] = 0);
+            change("too large a loss", true, &|epoch| epoch.losses[record] = 1_000_001);
         }
         change("weights_sha256", true, &|epoch| epoch.weights_sha256.clear());
         changes

@@ -7,7 +7,7 @@ use fastgarden_proto::ledger::{Epoch, Opening};
 
 use super::fault::{Fault, FaultKind};
 use super::outcomes::Outcomes;
-use super::{Account, FAULTS_MAX, PLAN_RECORDS_MAX, PLANNED_RECORDS_MAX, PlanOf, Standing, Terms};
+use super::{Account, FAULTS_MAX, PLAN_RECORDS_MAX, PLANNED_RECORDS_MAX, PlanOf, StageTerms, Standing, Terms};
 use crate::batch_hash::BatchHash;
 use crate::plan::Plan;
 
@@ -22,6 +22,8 @@ pub(super) struct Walk<'a> {
     pub(super) epoch: u32,
     /// Steps so far.
     pub(super) step: u64,
+    /// Most tickets of an epoch so far.
+    pub(super) tickets_max: u64,
     pub(super) batch_hash: String,
     /// The epoch that is walked; `None` before the opening and after the end.
     pub(super) at: Option<Course>,
@@ -49,6 +51,8 @@ pub(super) struct Course {
     pub(super) loss_sum: f64,
     /// By class, where labels and plan are known.
     pub(super) histogram: Option<Vec<u64>>,
+    /// Records that a step of this epoch has the loss of, and whether that step may have been skipped; where plans are known.
+    pub(super) noted: BTreeMap<u32, bool>,
     /// Whether a step is missing or out of place, so that no sum can be right.
     pub(super) is_spoilt: bool,
 }
@@ -63,6 +67,7 @@ impl<'a> Walk<'a> {
             epoch_of_stage: 0,
             epoch: 1,
             step: 0,
+            tickets_max: 0,
             batch_hash: BatchHash::default().hex(),
             at: None,
             is_done: false,
@@ -105,8 +110,16 @@ impl<'a> Walk<'a> {
     }
 
     /// The stage's terms, in the epoch that is walked.
-    pub(super) fn stage_terms(&self) -> super::StageTerms {
+    pub(super) fn stage_terms(&self) -> StageTerms {
         self.terms.stages[self.stage]
+    }
+
+    /// Whether a later epoch on the same shards goes by the losses of records.
+    pub(super) fn keeps_losses(&self) -> bool {
+        let StageTerms { epochs, split, .. } = self.stage_terms();
+        let is_last = self.epoch_of_stage + 1 >= epochs;
+        let mut later = self.terms.stages.iter().skip(self.stage + usize::from(is_last));
+        later.any(|stage| stage.goes_by_losses && stage.split == split)
     }
 
     /// One past the last ticket that is read in the epoch that is walked, where its tickets are known.
@@ -159,6 +172,7 @@ impl<'a> Walk<'a> {
             losses: 0,
             loss_sum: 0.0,
             histogram,
+            noted: BTreeMap::new(),
             is_spoilt: false,
         });
     }
@@ -201,6 +215,7 @@ impl<'a> Walk<'a> {
             opening,
             epochs: self.epochs,
             steps: self.step,
+            tickets_max: self.tickets_max,
             batch_hash: self.batch_hash,
             head: String::new(),
             is_planned: self.is_planned,
