@@ -162,23 +162,32 @@ fn parents_ledgers_go_with_the_run_and_into_its_submission() {
         *parts.file("seed-1/parents/1/ledger.jsonl") = second;
     };
     altered(&other, "fault seed-1/parents/1/ledger.jsonl");
-    // A parent of other data, with every chain made anew.
-    let mut parts = Parts::read(&place.path("child.tar.gz"));
-    let elsewhere = |text: &str| {
-        let (before, after) = text.split_once("\"data_fingerprint\":\"").unwrap();
-        rechained(&format!("{before}\"data_fingerprint\":\"{}{}", "0".repeat(64), &after[64..]))
+    // A parent whose ledger says otherwise, with every chain made anew.
+    let forge = |key: &str, file: &str| {
+        let mut parts = Parts::read(&place.path("child.tar.gz"));
+        let forged = |text: &str| {
+            let (before, after) = text.split_once(&format!("\"{key}\":\"")).unwrap();
+            rechained(&format!("{before}\"{key}\":\"{}{}", "0".repeat(64), &after[64..]))
+        };
+        let name = "seed-1/parents/1/ledger.jsonl";
+        let head = |parts: &mut Parts| {
+            let text = String::from_utf8(parts.file(name).clone()).unwrap();
+            text.trim_end().rsplit_once("\"chain\":\"").unwrap().1[..64].to_owned()
+        };
+        let before = head(&mut parts);
+        parts.change(name, forged);
+        let after = head(&mut parts);
+        parts.ledger(1, |text| text.replace(&before, &after));
+        parts.report(|report| report["runs"][0]["parent"]["ledger_head"] = after.clone().into());
+        parts.write(&place.path(file));
+        place.run(&format!("verify {file}")).expect_code(0);
     };
-    let head = |text: &str| text.trim_end().rsplit_once("\"chain\":\"").unwrap().1[..64].to_owned();
-    let name = "seed-1/parents/1/ledger.jsonl";
-    let before = head(std::str::from_utf8(parts.file(name)).unwrap());
-    parts.change(name, elsewhere);
-    let after = head(std::str::from_utf8(parts.file(name)).unwrap());
-    parts.ledger(1, |text| text.replace(&before, &after));
-    parts.report(|report| report["runs"][0]["parent"]["ledger_head"] = after.clone().into());
-    parts.write(&place.path("elsewhere.tar.gz"));
-    place.run("verify elsewhere.tar.gz").expect_code(0);
+    forge("data_fingerprint", "elsewhere.tar.gz");
     let told = entry.run(&place, "verify elsewhere.tar.gz --data ENTRY/garden").expect_code(4).stdout;
     assert!(told.contains("fault   seed-1/parents/1/ledger.jsonl: line 1 was trained on other data"), "{told}");
+    forge("batch_hash", "pixels.tar.gz");
+    let told = entry.run(&place, "verify pixels.tar.gz --rerun --data ENTRY/garden --device cpu").expect_code(4).stdout;
+    assert!(told.contains("parent 1: step 1 of epoch 1, tickets 0 to 8: another batch hash"), "{told}");
     entry.run(&place, "verify child.tar.gz --data ENTRY/garden").expect_code(0);
     let strict = entry.run(&place, "verify child.tar.gz --rules none").expect_code(0).stdout;
     assert!(strict.contains("verdict it stands"), "{strict}");
