@@ -289,6 +289,17 @@ fn a_trace_holds_every_stage_and_arrows_that_end_in_steps() {
     assert!(refused.stderr.contains("missing/trace.json") && refused.stderr.contains("--trace"), "{}", refused.stderr);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_trace_on_a_full_disk_is_told_once_and_the_run_goes_on() {
+    let place = nursery();
+    let output = place.run(&words("--dashboard off --trace /dev/full --report report.json")).expect_code(0);
+    assert_eq!(output.stderr.matches("the trace /dev/full").count(), 1, "{}", output.stderr);
+    assert!(!output.stderr.contains("ERROR"), "{}", output.stderr);
+    let report: Value = serde_json::from_str(&fs::read_to_string(place.path("report.json")).unwrap()).unwrap();
+    assert_eq!(report["runs"][0]["steps"], 12);
+}
+
 #[test]
 fn a_run_leaves_events_for_tensorboard_and_series_can_be_compared() {
     let place = nursery();
