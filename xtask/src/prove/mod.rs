@@ -2,6 +2,11 @@
 
 mod browser;
 mod dashboard;
+mod http;
+mod metrics;
+mod tensorboard;
+mod trace;
+mod trial;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,7 +22,7 @@ struct Proof {
     run: fn(&Path, &Environment) -> Result<()>,
 }
 
-const PROOFS: [Proof; 2] = [
+const PROOFS: [Proof; 5] = [
     Proof {
         name: "fresh-clone",
         claim: "in a fresh clone, with an empty home and cargo cache, the README's commands work as they stand",
@@ -27,6 +32,21 @@ const PROOFS: [Proof; 2] = [
         name: "dashboard",
         claim: "the dashboard of a real run works in a real browser: two widths, two themes, moving charts, a reconnect",
         run: dashboard::prove,
+    },
+    Proof {
+        name: "metrics",
+        claim: "a real Prometheus scrapes what docs/metrics.md says, ends with the report's totals, and answers docs/grafana.json",
+        run: metrics::prove,
+    },
+    Proof {
+        name: "tensorboard",
+        claim: "TensorBoard reads from real runs' event files what their ledgers and reports hold",
+        run: tensorboard::prove,
+    },
+    Proof {
+        name: "trace",
+        claim: "Perfetto loads the trace of a real run without a fault: every span, arrow, thread and counter is there",
+        run: trace::prove,
     },
 ];
 
