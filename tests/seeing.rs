@@ -275,8 +275,8 @@ fn a_trace_holds_every_stage_and_arrows_that_end_in_steps() {
         assert_eq!(named(stage), chunks, "{stage}");
     }
     let ids = |kind: &str| {
-        let mut ids: Vec<&str> =
-            events.iter().filter(|event| event["ph"] == kind).map(|event| event["id"].as_str().unwrap()).collect();
+        let mut ids: Vec<u64> =
+            events.iter().filter(|event| event["ph"] == kind).map(|event| event["id"].as_u64().unwrap()).collect();
         ids.sort_unstable();
         ids
     };
