@@ -295,8 +295,8 @@ fn a_trace_holds_every_stage_and_arrows_that_end_in_steps() {
         assert_eq!(named(stage), chunks, "{stage}");
     }
     let ids = |kind: &str| {
-        let mut ids: Vec<&str> =
-            events.iter().filter(|event| event["ph"] == kind).map(|event| event["id"].as_str().unwrap()).collect();
+        let mut ids: Vec<u64> =
+            events.iter().filter(|event| event["ph"] == kind).map(|event| event["id"].as_u64().unwrap()).collect();
         ids.sort_unstable();
         ids
     };
@@ -307,6 +307,17 @@ fn a_trace_holds_every_stage_and_arrows_that_end_in_steps() {
 
     let refused = place.run(&words("--trace missing/trace.json")).expect_code(2);
     assert!(refused.stderr.contains("missing/trace.json") && refused.stderr.contains("--trace"), "{}", refused.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_trace_on_a_full_disk_is_told_once_and_the_run_goes_on() {
+    let place = nursery();
+    let output = place.run(&words("--dashboard off --trace /dev/full --report report.json")).expect_code(0);
+    assert_eq!(output.stderr.matches("the trace /dev/full").count(), 1, "{}", output.stderr);
+    assert!(!output.stderr.contains("ERROR"), "{}", output.stderr);
+    let report: Value = serde_json::from_str(&fs::read_to_string(place.path("report.json")).unwrap()).unwrap();
+    assert_eq!(report["runs"][0]["steps"], 12);
 }
 
 #[test]

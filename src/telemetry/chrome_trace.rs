@@ -73,8 +73,9 @@ struct Trace {
     thinned: u32,
     /// Spans and events that belong to no batch.
     others: u64,
-    /// Rows of chunks whose arrows have begun, by (phase, batch).
+    /// Arrows that have begun in chunks, by (phase, batch).
     arrows: HashMap<(u64, u64), Vec<u64>>,
+    arrows_begun: u64,
     threads: HashMap<std::thread::ThreadId, u64>,
 }
 
@@ -109,6 +110,7 @@ impl ChromeTrace {
             thinned: 0,
             others: 0,
             arrows: HashMap::new(),
+            arrows_begun: 0,
             threads: HashMap::new(),
         }))))
     }
@@ -204,23 +206,22 @@ impl Trace {
             ",\n{{\"name\":{title},\"cat\":\"{name}\",\"ph\":\"X\",\"ts\":{begun_us:.3},\"dur\":{took_us:.3},\"pid\":1,\
              \"tid\":{tid},\"args\":{{{numbers}}}}}"
         );
-        let (phase, batch) = fields.batch_key();
-        let mut arrow = |end: &str, row: u64| {
+        // Perfetto knows an arrow by a number; one that goes by a text is dropped.
+        let mut arrow = |end: &str, id: u64| {
             let _ = write!(
                 text,
-                ",\n{{\"name\":\"rows\",\"cat\":\"rows\",{end},\"id\":\"{phase}.{batch}.{row}\",\"ts\":{begun_us:.3},\
-                 \"pid\":1,\"tid\":{tid}}}"
+                ",\n{{\"name\":\"rows\",\"cat\":\"rows\",{end},\"id\":{id},\"ts\":{begun_us:.3},\"pid\":1,\"tid\":{tid}}}"
             );
         };
         match (name, fields.stage.as_deref()) {
             ("chunk", Some("decode")) if self.arrows.len() < OPEN_ARROWS_MAX => {
-                let row = fields.number("row").unwrap_or(0.0) as u64;
-                arrow("\"ph\":\"s\"", row);
-                self.arrows.entry((phase, batch)).or_default().push(row);
+                self.arrows_begun += 1;
+                arrow("\"ph\":\"s\"", self.arrows_begun);
+                self.arrows.entry(fields.batch_key()).or_default().push(self.arrows_begun);
             }
             ("step" | "judge", _) => {
-                for row in self.arrows.remove(&(phase, batch)).unwrap_or_default() {
-                    arrow("\"ph\":\"f\",\"bp\":\"e\"", row);
+                for id in self.arrows.remove(&fields.batch_key()).unwrap_or_default() {
+                    arrow("\"ph\":\"f\",\"bp\":\"e\"", id);
                 }
             }
             _ => {}

@@ -52,7 +52,6 @@ pub struct Series<'a> {
 pub struct Telemetry {
     live: Arc<Live>,
     tap: Arc<Tap>,
-    recipe: String,
     settings: Settings,
     event_file: Option<EventFile>,
     watch: Option<Watch>,
@@ -91,8 +90,7 @@ impl Telemetry {
             keep("metrics", address, open(address, args, routes), &mut servers, &mut notes);
         }
         let settings = tensorboard::settings_of(&series.recipe.to_toml());
-        let recipe = series.recipe.name.clone();
-        Self { live, tap, recipe, settings, event_file: None, watch: None, _servers: servers, notes }
+        Self { live, tap, settings, event_file: None, watch: None, _servers: servers, notes }
     }
 
     /// Where it can be seen, a line each.
@@ -114,7 +112,10 @@ impl Telemetry {
     pub fn begin_run(&mut self, folder: &Path, observer: Observer, run: usize, seed: u64, epochs: u32) {
         self.event_file = match EventFile::create(folder) {
             Ok(mut file) => {
-                file.settings(&self.recipe, &self.settings);
+                let series = folder.parent().and_then(Path::file_name).unwrap_or_default();
+                file.settings(&series.to_string_lossy(), &self.settings);
+                // So that there are pictures at the end of the first epoch already.
+                self.tap.look();
                 Some(file)
             }
             Err(error) => {

@@ -52,9 +52,10 @@ impl EventFile {
         Ok(file)
     }
 
-    /// The settings of the run, by their dotted names in the resolved recipe.
-    pub fn settings(&mut self, group: &str, settings: &Settings) {
-        let start = SessionStart { hparams: settings.clone(), group_name: group.to_owned(), start_time_secs: now_s() };
+    /// The settings of the run, by their dotted names in the resolved recipe. TensorBoard shows one row a group, with the
+    /// settings of any of its runs: a group is a series, whose runs differ in nothing but the seed.
+    pub fn settings(&mut self, series: &str, settings: &Settings) {
+        let start = SessionStart { hparams: settings.clone(), group_name: series.to_owned(), start_time_secs: now_s() };
         let content = HparamsData { version: 0, session_start_info: Some(start) }.encode_to_vec();
         let plugin_data = PluginData { plugin_name: "hparams".to_owned(), content };
         let metadata = Some(Metadata { plugin_data: Some(plugin_data) });
@@ -136,16 +137,19 @@ fn scalar(tag: &str, number: f64) -> Value {
     Value { tag: tag.to_owned(), metadata: None, value: Some(value::Value::SimpleValue(number as f32)) }
 }
 
-/// How often each class was trained on: bucket c of the histogram is class c.
+/// How often each class was trained on: bucket c of the histogram is class c. TensorBoard takes `min` for where the first
+/// bucket begins and `max` for where the last one ends, so these are edges of buckets too, not the classes seen.
 fn class_counts(counts: &[u64]) -> Option<Value> {
     let of_class = || counts.iter().enumerate().map(|(class, &count)| (class as f64, count as f64));
-    let trained = || of_class().filter(|&(_, count)| count > 0.0);
+    if counts.iter().all(|&count| count == 0) {
+        return None;
+    }
     let histogram = Histogram {
-        min: trained().next()?.0,
-        max: trained().next_back()?.0,
-        num: trained().map(|(_, count)| count).sum(),
-        sum: trained().map(|(class, count)| class * count).sum(),
-        sum_squares: trained().map(|(class, count)| class * class * count).sum(),
+        min: -0.5,
+        max: counts.len() as f64 - 0.5,
+        num: of_class().map(|(_, count)| count).sum(),
+        sum: of_class().map(|(class, count)| class * count).sum(),
+        sum_squares: of_class().map(|(class, count)| class * class * count).sum(),
         bucket_limit: of_class().map(|(class, _)| class + 0.5).collect(),
         bucket: of_class().map(|(_, count)| count).collect(),
     };
@@ -195,7 +199,10 @@ fn collect(key: &str, value: &toml::Value, found: &mut Settings) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use fastgarden_data::framing::check_frame;
+    use fastgarden_data::shared::lock;
 
     use super::*;
 
@@ -229,6 +236,45 @@ mod tests {
         assert_eq!(events[2].what, Some(event::What::Summary(expected)));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_ends_the_events_with_one_warning_and_nothing_else() {
+        let heard = Heard::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(heard.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let out = BufWriter::new(File::options().write(true).open("/dev/full").unwrap());
+            let mut file = EventFile { path: "events.out.tfevents.1".into(), out: Some(out), flushed: Instant::now() };
+            // More than its buffer holds, and a look whether it is tried again afterwards.
+            (1..1_000).for_each(|step| file.step(step, Some(4.5), 1e-3));
+            assert!(file.out.is_none());
+        });
+        let told = String::from_utf8(lock(&heard.0).clone()).unwrap();
+        assert_eq!(told.matches("events.out.tfevents.1 ends here").count(), 1, "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+
+    /// Log lines.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Heard {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Heard {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
     #[test]
     fn settings_keep_their_kinds_and_dotted_names() {
         let found = settings_of("name = \"a\"\n[net]\nlayers = [3, 4]\nse = true\n[[stage]]\nlr = 0.5\n");
@@ -245,7 +291,8 @@ mod tests {
         let Some(Value { value: Some(value::Value::Histo(histogram)), .. }) = class_counts(&[0, 3, 1]) else {
             panic!("a histogram");
         };
-        assert_eq!((histogram.min, histogram.max, histogram.num, histogram.sum), (1.0, 2.0, 4.0, 5.0));
+        assert_eq!((histogram.min, histogram.max, histogram.num, histogram.sum), (-0.5, 2.5, 4.0, 5.0));
+        assert_eq!(histogram.bucket_limit, [0.5, 1.5, 2.5]);
         assert_eq!(histogram.bucket, [0.0, 3.0, 1.0]);
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: set-up, tests, proofs and CI, each in one command. Not for the work itself: that is the binary's.
 
+mod apt;
 mod ci;
 mod counts;
 mod environment;

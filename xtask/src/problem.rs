@@ -105,9 +105,9 @@ pub enum Problem {
     NoCommandsInReadme { found: usize },
 
     #[error(
-        "valgrind, which counts instructions, is not on PATH and could not be installed; install it (Debian: apt install valgrind) and run the command again"
+        "{name} is not on PATH and could not be installed; install it (Debian: apt install {name}) and run the command again"
     )]
-    ValgrindMissing,
+    ProgramMissing { name: &'static str },
 
     #[error(
         "no browser: neither chromium nor google-chrome is on PATH; install one (Debian: apt install chromium) and run the command again"
@@ -119,6 +119,9 @@ pub enum Problem {
 
     #[error("it is not as claimed: {found}")]
     Unproved { found: String },
+
+    #[error("pip could not install {packages}, which the proof needs; its output is above")]
+    PackagesMissing { packages: String },
 
     #[error("{step} failed; its output is above")]
     Step { step: String },

@@ -43,7 +43,7 @@ fn every_arrow_that_begins_in_a_chunk_ends_in_its_step() {
     });
     assert_eq!(of_kind(&events, "X").len(), 9);
     let ids = |kind| of_kind(&events, kind).iter().map(|event| event["id"].clone()).collect::<Vec<_>>();
-    assert_eq!(ids("s"), ["1.0.0", "1.0.16", "1.1.0", "1.1.16", "1.2.0", "1.2.16"]);
+    assert_eq!(ids("s"), [1, 2, 3, 4, 5, 6]);
     assert_eq!(ids("s"), ids("f"));
     let (begins, ends) = (of_kind(&events, "s")[0]["ts"].as_f64(), of_kind(&events, "f")[0]["ts"].as_f64());
     assert!(begins <= ends, "{begins:?} {ends:?}");

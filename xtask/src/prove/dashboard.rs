@@ -3,10 +3,11 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use super::browser::Browser;
 use super::options::Options;
+use super::trial::Running;
 use crate::environment::Environment;
 use crate::problem::{Problem, Result};
 
@@ -15,33 +16,19 @@ const NARROW: (u32, u32) = (400, 800);
 /// A port of its own, so that a run can come back to it.
 const ADDRESS: &str = "127.0.0.1:17878";
 
-/// A training run that goes on until this is dropped.
-struct Run(Child);
-
-impl Run {
-    fn start(root: &Path, environment: &Environment, folder: &Path) -> Result<Self> {
-        let mut command = environment.cargo();
-        command.current_dir(root).args(["run", "--quiet", "--", "train", "--rules", "none", "--device", "cpu"]);
-        command.args(["--set", "stage.0.epochs=500", "--out"]).arg(folder.join("runs"));
-        command.args(["--dashboard", ADDRESS]).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(Problem::io("starting", "cargo run"))?;
-        let told = child.stderr.take().expect("it was piped");
-        let mut lines = BufReader::new(told).lines().map_while(std::result::Result::ok);
-        let begun = lines.any(|line| line.starts_with("epoch"));
-        std::thread::spawn(move || lines.for_each(drop));
-        let run = Self(child);
-        if begun { Ok(run) } else { Err(Problem::Step { step: "the training run".to_owned() }) }
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        // cargo stands between; it hands this on to the program, which saves and ends.
-        if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let _ = self.0.wait();
-    }
+/// Starts a training run that goes on until what is returned is dropped.
+fn start(root: &Path, environment: &Environment, folder: &Path) -> Result<Running> {
+    let mut command = environment.cargo();
+    command.current_dir(root).args(["run", "--quiet", "--", "train", "--rules", "none", "--device", "cpu"]);
+    command.args(["--set", "stage.0.epochs=500", "--out"]).arg(folder.join("runs"));
+    command.args(["--dashboard", ADDRESS]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(Problem::io("starting", "cargo run"))?;
+    let told = child.stderr.take().expect("it was piped");
+    let mut lines = BufReader::new(told).lines().map_while(std::result::Result::ok);
+    let begun = lines.any(|line| line.starts_with("epoch"));
+    std::thread::spawn(move || lines.for_each(drop));
+    let run = Running::of(child);
+    if begun { Ok(run) } else { Err(Problem::Step { step: "the training run".to_owned() }) }
 }
 
 /// Looks at the page at two widths in both themes, at charts that move, and at a run that goes and comes back.
@@ -51,7 +38,7 @@ pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> 
     let mut build = environment.cargo();
     build.current_dir(root).args(["build", "--bin", "fastgarden-actors"]);
     super::step("cargo build", build)?;
-    let run = Run::start(root, environment, &folder)?;
+    let run = start(root, environment, &folder)?;
     let mut browser = Browser::start(environment, &folder.join("profile"))?;
     let url = format!("http://{ADDRESS}/");
     for (name, size, dark) in [
@@ -67,7 +54,7 @@ pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> 
     // What the browser says of a server that is gone is no fault of the page.
     let faults = std::mem::take(&mut browser.errors);
     let of_page: Vec<_> = faults.iter().filter(|fault| !fault.contains("ERR_")).collect();
-    let run = Run::start(root, environment, &folder)?;
+    let run = start(root, environment, &folder)?;
     browser.until("document.getElementById('link')?.textContent === 'live'")?;
     drop(run);
     if let Some(fault) = of_page.first() {

@@ -3,11 +3,16 @@
 mod bottleneck;
 mod browser;
 mod dashboard;
+mod http;
+mod metrics;
 mod onlookers;
 mod options;
 mod overhead;
 mod program;
+mod tensorboard;
 mod threads;
+mod trace;
+mod trial;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,7 +31,7 @@ struct Proof {
     run: fn(&Path, &Environment, &Options) -> Result<()>,
 }
 
-const PROOFS: [Proof; 4] = [
+const PROOFS: [Proof; 7] = [
     Proof {
         name: "fresh-clone",
         options: &[],
@@ -50,6 +55,24 @@ const PROOFS: [Proof; 4] = [
         options: &["--pairs"],
         claim: "all that shows a run costs at most 2 % of its throughput, and what is on by default at most 0.5 %",
         run: overhead::prove,
+    },
+    Proof {
+        name: "metrics",
+        options: &[],
+        claim: "a real Prometheus scrapes what docs/metrics.md says, ends with the report's totals, and answers docs/grafana.json",
+        run: metrics::prove,
+    },
+    Proof {
+        name: "tensorboard",
+        options: &[],
+        claim: "TensorBoard reads from real runs' event files what their ledgers and reports hold",
+        run: tensorboard::prove,
+    },
+    Proof {
+        name: "trace",
+        options: &[],
+        claim: "Perfetto loads the trace of a real run without a fault: every span, arrow, thread and counter is there",
+        run: trace::prove,
     },
 ];
 
