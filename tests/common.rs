@@ -39,13 +39,33 @@ impl Place {
     pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastgarden-actors"));
         command.args(words.split_whitespace()).current_dir(self.folder.path());
-        command.env("HOME", self.folder.path()).env("FASTGARDEN_CACHE", self.path("cache")).env_remove("RUST_LOG");
+        command.env("HOME", self.folder.path()).env("FASTGARDEN_CACHE", self.path("cache"));
+        command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
         command
     }
 
     /// Runs the program to its end.
     pub fn run(&self, words: &str) -> Output {
-        let output = self.command(words).output().expect("the program was built for this test");
+        Self::ended(self.command(words))
+    }
+
+    /// Runs the program to its end, with so much memory to address.
+    pub fn run_within(&self, gib: u32, words: &str) -> Output {
+        let program = self.command(words);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -v {} && exec \"$0\" \"$@\"", gib << 20)]);
+        shell.arg(program.get_program()).args(program.get_args()).current_dir(self.folder.path());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Self::ended(shell)
+    }
+
+    fn ended(mut command: Command) -> Output {
+        let output = command.output().expect("the program was built for this test");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("messages are UTF-8");
         Output { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
     }

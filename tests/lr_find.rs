@@ -106,3 +106,16 @@ fn rates_that_make_no_test_are_refused_before_any_work() {
     }
     assert!(!place.path("cache").exists(), "a garden was drawn for nothing");
 }
+
+#[test]
+fn a_net_too_large_for_the_memory_is_told_in_one_sentence() {
+    let place = place();
+    // Its head alone is 33 GB.
+    let large = "--set net.block={kind=\"bottleneck\",expansion=16} --set net.outputs=1000000";
+    let train = "train tiny.toml --data garden --device cpu --rules none --seed 1 --dashboard off --max-steps 1";
+    for words in [USUAL, train] {
+        let told = place.run_within(16, &format!("{words} {large}")).expect_code(1).stderr;
+        assert!(told.contains("broke down: ") && told.contains("allocate"), "{told}");
+        assert!(!told.contains("frame #") && !told.contains("unwrap()"), "{told}");
+    }
+}

@@ -87,6 +87,7 @@ fn a_run_on_other_data_says_why_it_is_no_submission() {
         device_bytes_max: Some(15 << 30),
         seconds_max: 61.0,
         origin: Origin::Initialised,
+        parents: Vec::new(),
     };
     let rules = Rules { max_seconds: Some(60), ..Rules::fastgarden() };
     let reasons = reasons_against(&rules, &seedling(&[]), &outcome);

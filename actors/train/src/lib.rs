@@ -4,6 +4,7 @@
 //! of decoding or of the command line.
 
 pub mod batch_augment;
+pub mod breakdown;
 pub mod checkpoint;
 pub mod device;
 pub mod device_memory;

@@ -31,6 +31,8 @@ use fastgarden_data::failure::PipelineError;
 use fastgarden_data::pipeline::Pipeline;
 use fastgarden_data::tell::tell;
 
+use crate::breakdown::words;
+
 pub use attempts::read as attempts_in;
 pub use evaluate::evaluate;
 pub use find_lr::find_lr;
@@ -96,10 +98,4 @@ impl Handler<Run> for Trainer {
         // Nobody left to hear it: then it was not waited for.
         let _ = reply.send(ended);
     }
-}
-
-/// The first line of a panic's message (libtorch appends a long C++ trace).
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("a panic without words").lines().next().unwrap_or_default().to_owned()
 }
