@@ -107,6 +107,13 @@ fn a_run_on_other_data_says_why_it_is_no_submission() {
 }
 
 #[test]
+fn rules_for_as_many_records_as_the_garden_holds_were_written_for_it() {
+    let rules = Rules::from_text("garden.toml", "validation_records = 832\ninput_px = 64\n").expect("valid");
+    let outcome = Outcome { finished_seeds: vec![1], validation_records: 832, on_garden: true, ..Outcome::default() };
+    assert_eq!(reasons_against(&rules, &seedling(&[]), &outcome), [""; 0]);
+}
+
+#[test]
 fn nothing_is_held_against_a_proper_series_or_without_rules() {
     let outcome = Outcome { finished_seeds: vec![3, 1, 2], validation_records: 3_712, ..Outcome::default() };
     assert_eq!(reasons_against(&Rules::fastgarden(), &seedling(&[AT_224]), &outcome), [""; 0]);
