@@ -159,7 +159,8 @@ impl Trace {
     /// The number of this thread; one that is new is introduced first.
     fn thread(&mut self, text: &mut String) -> u64 {
         let thread = std::thread::current();
-        let next = self.threads.len() as u64 + 1;
+        // The process is 1, and Perfetto takes a thread of the same number for its main one.
+        let next = self.threads.len() as u64 + 2;
         *self.threads.entry(thread.id()).or_insert_with(|| {
             let name = json(thread.name().unwrap_or("unnamed"));
             let _ = write!(

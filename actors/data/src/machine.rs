@@ -2,13 +2,15 @@
 //! Not here: what is made of it (pool sizes, budgets).
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::time::ClockId;
 
-/// Processors that this process may use.
+/// Processors that this process may use. Looked up once: Linux tells it in several files.
 pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Memory that is free to take, bytes, where the system says so (Linux): of the machine, or of the control group

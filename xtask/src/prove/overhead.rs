@@ -26,8 +26,8 @@ const PAIRS: usize = 12;
 const PICTURES: usize = 4_096;
 /// Between two looks at the process's threads.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Threads that do nothing but show the run, by how their names begin.
-const SHOWING: [&str; 3] = ["telemetry", "web", "actix-server"];
+/// Threads that do nothing but show the run, by how their names begin; the last are those of the web servers.
+const SHOWING: [&str; 4] = ["telemetry", "web", "actix-server", "actix-rt"];
 
 /// What can be seen of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -62,11 +62,13 @@ pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> 
          where t.ts >= f.ts + f.dur group by 1, 2 order by 1, 2",
     )?;
     holds("arrows by the spans that they join, which follow one another", &arrows, &written.arrows)?;
-    let threads = ask(
-        "select thread.name, group_concat(distinct slice.name) from slice join thread_track t on t.id = track_id \
-         join thread using (utid) group by utid order by thread.name",
-    )?;
+    let threads = ask("select thread.name, slice.name, count(*) from slice join thread_track t on t.id = track_id \
+         join thread using (utid) group by utid, 2 order by 1, 2")?;
     holds("threads and their spans", &threads, &written.threads)?;
+    let tracks = ask("select count(*) from thread_track")?;
+    let main = ask("select name from thread join thread_track using (utid) where is_main_thread")?;
+    holds("threads taken for the process's main one", &main, &json!([]))?;
+    println!("  {} tracks of threads", tracks[0][0]);
     let nested = ask("select count(*) from slice where depth > 0")?;
     holds("spans within others", &nested, &json!([[0]]))?;
     let counters =
@@ -111,13 +113,11 @@ impl Written {
         let of = |kind: &'static str| events.iter().filter(move |event| event["ph"] == kind);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut spans = BTreeMap::new();
-        let mut spans_of_thread: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        let mut of_threads = BTreeMap::new();
         for span in of("X") {
             *spans.entry(text(&span["name"])).or_insert(0) += 1;
-            let names = spans_of_thread.entry(span["tid"].as_u64().unwrap_or(0)).or_default();
-            if !names.contains(&text(&span["name"])) {
-                names.push(text(&span["name"]));
-            }
+            let thread = span["tid"].as_u64().unwrap_or(0);
+            *of_threads.entry((thread, text(&span["name"]))).or_insert(0) += 1;
         }
         // An arrow's end lies at the beginning of the span that it belongs to.
         let span_at = |end: &Value| {
@@ -129,12 +129,12 @@ impl Written {
             let end = of("f").find(|end| end["id"] == begin["id"]);
             *arrows.entry([span_at(begin), end.map_or("none".to_owned(), span_at)]).or_insert(0) += 1;
         }
-        let mut threads: Vec<Value> = of("M")
-            .filter(|event| event["name"] == "thread_name")
-            .filter_map(|thread| {
-                Some(json!([thread["args"]["name"], spans_of_thread.get(&thread["tid"].as_u64()?)?.join(",")]))
-            })
-            .collect();
+        let thread_name = |tid: u64| {
+            let told = of("M").find(|event| event["name"] == "thread_name" && event["tid"] == tid);
+            told.map(|told| text(&told["args"]["name"]))
+        };
+        let mut threads: Vec<Value> =
+            of_threads.into_iter().map(|((tid, span), count)| json!([thread_name(tid), span, count])).collect();
         threads.sort_by_key(Value::to_string);
         let mut counters = BTreeMap::new();
         for counter in of("C") {
