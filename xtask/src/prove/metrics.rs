@@ -32,6 +32,7 @@ const EVER: &str = "[1h]";
 /// What is known of a family of metrics: kind and labels.
 type Families = BTreeMap<String, (String, BTreeSet<String>)>;
 
+/// Has a series of two runs scraped while it goes on, and asks about it then and afterwards.
 pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> {
     let prometheus = apt::program(environment, "prometheus")?;
     let trial = Trial::prepare(root, environment, "metrics")?;

