@@ -34,6 +34,7 @@ const SHOWING: [&str; 4] = ["telemetry", "web", "actix-server", "actix-rt"];
 enum Way {
     Off,
     Default,
+    Trace,
     Everything,
 }
 
@@ -62,10 +63,10 @@ pub fn prove(root: &Path, environment: &Environment, options: &Options) -> Resul
     let (mut default, mut everything, mut traced) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..pairs {
         let run = |way| train(&program, &folder, way);
-        let [off, by_default, all] = in_turn(number, [Way::Off, Way::Default, Way::Everything], run)?;
+        let [off, by_default, all] = in_turn("train", number, [Way::Off, Way::Default, Way::Everything], run)?;
         default.push((by_default, off));
         everything.push((all, off));
-        let [without, with] = in_turn(number, [false, true], |trace| bench(&program, &folder, trace))?;
+        let [without, with] = in_turn("bench", number, [Way::Off, Way::Trace], |way| bench(&program, &folder, way))?;
         traced.push((with, without));
     }
     fs::remove_dir_all(&folder).map_err(Problem::io("removing", &folder))?;
@@ -82,16 +83,18 @@ pub fn prove(root: &Path, environment: &Environment, options: &Options) -> Resul
 }
 
 /// Runs all ways, beginning with another one each time, and returns them in their own order.
-fn in_turn<W: Copy + std::fmt::Debug, const N: usize>(
+fn in_turn<const N: usize>(
+    what: &str,
     number: usize,
-    ways: [W; N],
-    run: impl Fn(W) -> Result<Ran>,
+    ways: [Way; N],
+    run: impl Fn(Way) -> Result<Ran>,
 ) -> Result<[Ran; N]> {
     let mut all = [Ran::default(); N];
     for turn in 0..N {
         let way = (number + turn) % N;
         all[way] = run(ways[way])?;
-        println!("{:>3}  {:<12}{:>8.0} images/s", number + 1, format!("{:?}", ways[way]), all[way].images_per_s);
+        let (name, rate) = (format!("{:?}", ways[way]).to_lowercase(), all[way].images_per_s);
+        println!("{:>3}  {what} {name:<12}{rate:>8.0} images/s", number + 1);
     }
     Ok(all)
 }
@@ -112,14 +115,17 @@ fn compare(what: &str, most: f64, pairs: &[Pair]) -> Option<String> {
 }
 
 /// The pipeline at its full rate.
-fn bench(program: &Program, folder: &Path, trace: bool) -> Result<Ran> {
+fn bench(program: &Program, folder: &Path, way: Way) -> Result<Ran> {
     let mut words: Vec<OsString> = ["bench", "--no-ceiling", "--seconds", "4"].map(OsString::from).into();
-    if trace {
+    if way == Way::Trace {
         words.extend(["--trace".into(), folder.join("trace.json").into()]);
     }
     let seen = program.json("measuring", &words, &folder.join("garden"))?;
-    let figure = |name: &str| seen[name].as_f64().unwrap_or(f64::NAN);
-    Ok(Ran { images_per_s: figure("images_per_s"), cpu_s: figure("cpu_s_per_1000_images"), showing_s: 0.0 })
+    let figure = |name: &str| {
+        let missing = || Problem::Unproved { found: format!("`bench` tells no {name}") };
+        seen[name].as_f64().ok_or_else(missing)
+    };
+    Ok(Ran { images_per_s: figure("images_per_s")?, cpu_s: figure("cpu_s_per_1000_images")?, showing_s: 0.0 })
 }
 
 /// One training.
@@ -132,6 +138,7 @@ fn train(program: &Program, folder: &Path, way: Way) -> Result<Ran> {
     match way {
         Way::Off => command.args(["--dashboard", "off"]),
         Way::Default => &mut command,
+        Way::Trace => command.args(["--dashboard", "off", "--trace"]).arg(&trace),
         Way::Everything => {
             let any_port = "127.0.0.1:0";
             command.args(["--dashboard", any_port, "--metrics", any_port, "--trace"]).arg(&trace)
