@@ -99,7 +99,6 @@ impl Progress {
 
     /// From now on the whole terminal shows it.
     pub fn go_full_screen(&mut self, tui: Tui) {
-        self.finish();
         self.output = Output::Screen(tui);
     }
 

@@ -63,6 +63,8 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     }
     let environment = Environment::of_this_machine(device);
     if args.seeing.tui {
+        // Before the screen is taken, or the bar would be on it again afterwards.
+        progress.finish();
         let tui = telemetry.full_screen()?;
         let screen = tui.screen();
         interrupts.before_the_end(move || screen.give_back());
