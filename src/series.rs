@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exit::{Complaint, Failure};
 use crate::recipe::{Recipe, SamplerFile};
-use crate::report::write_atomically;
+use crate::report::{Report, write_atomically};
 use crate::rules::Rules;
 
 /// The recipe of a series, resolved.
@@ -145,6 +145,15 @@ pub fn sampler_files(folder: &Path) -> io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// What the report of a series says, if it has one.
+pub fn read_report(folder: &Path) -> anyhow::Result<Option<Report>> {
+    match fs::read_to_string(folder.join(REPORT_FILE)) {
+        Ok(text) => Ok(Some(serde_json::from_str(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The recipe that a series was made by.

@@ -260,6 +260,8 @@ fn headroom_is_measured_before_a_run_and_changes_nothing_of_it() {
     assert!((factor - number("factor")).abs() < 1e-9 && factor > 0.0, "{measured}");
     assert!((0.0..=1.0).contains(&number("input_wait_share")), "{measured}");
     assert_eq!(plain["headroom"], Value::Null);
+    let (_, resumed) = report("resumed.json", "--resume");
+    assert_eq!(resumed["headroom"], measured["headroom"], "a resumed series keeps what was measured");
     for what in ["weights_sha256", "batch_hash", "ledger_head"] {
         assert_eq!(plain["runs"][0][what], measured["runs"][0][what], "{what}");
     }

@@ -70,7 +70,8 @@ fn rules_that_are_broken_are_named() {
     );
     refused(|parts| parts.about["explanation"]["method"] = "magic".into(), "", "fail `method` must say more");
     refused(|parts| parts.about["explanation"]["data_note"] = "- -".into(), "", "R9 data explained fail `data_note`");
-    refused(|parts| parts.report(|report| report["on_garden"] = true.into()), "", "the synthetic garden is not");
+    let on_garden = |parts: &mut Parts| parts.report(|report| report["on_garden"] = true.into());
+    refused(on_garden, "--rules fastgarden", "the synthetic garden is not");
     let place = Place::new();
     let rules = |text: &str| {
         fs::write(place.path("other.toml"), text).unwrap();

@@ -15,7 +15,7 @@ use crate::report::{
 };
 use crate::rules::{Outcome, reasons_against};
 use crate::run_spec::RunSpec;
-use crate::series::{ATTEMPTS_FILE, Series, started_runs};
+use crate::series::{self, ATTEMPTS_FILE, Series, started_runs};
 
 /// Writes the report, and its copy where one was asked for. `failed` is the run that just failed, with its reason.
 pub fn write(
@@ -119,19 +119,14 @@ fn report(
     report.cache = prepared.cache.as_ref().map(|cache| cache.observe());
     report.peak_memory_bytes = peak_memory_bytes();
     report.peak_device_bytes = outcome.device_bytes_max;
-    report.headroom = prepared.headroom.as_ref().map(headroom_report);
+    // What an earlier invocation measured still holds.
+    report.headroom = prepared.headroom.as_ref().map(headroom_report).or(before.and_then(|report| report.headroom));
     Ok(report)
 }
 
 /// The report of this series as it was.
 fn reported_before(series: &Series) -> Result<Option<Report>, Failure> {
-    let path = series.report_path();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(&path, error.into())),
-    };
-    serde_json::from_str(&text).map(Some).map_err(|error| unreadable(&path, error.into()))
+    series::read_report(series.folder()).map_err(|error| unreadable(&series.report_path(), error))
 }
 
 fn unreadable(path: &Path, error: anyhow::Error) -> Failure {

@@ -24,7 +24,7 @@ use crate::referee::{self, DataColumns, Evidence, Finding, KnownHead, LEDGER_BYT
 use crate::report::{Report, RunReport};
 use crate::rules::Rules;
 use crate::run_spec::{DataSource, PoolSizes};
-use crate::series::{LEDGER_FILE, RECIPE_FILE, REPORT_FILE, run_name};
+use crate::series::{LEDGER_FILE, RECIPE_FILE, REPORT_FILE, read_report, run_name};
 use crate::weights::{checkpoint_at, of_checkpoint};
 
 /// Runs the command.
@@ -195,16 +195,11 @@ fn rules(args: &VerifyArgs, series: Option<&Path>) -> Result<Rules, Failure> {
 
 /// The report of a series, if it has one.
 fn report_of(series: &Path) -> Result<Option<Report>, Failure> {
-    let path = series.join(REPORT_FILE);
-    let unreadable = |error: anyhow::Error| {
+    read_report(series).map_err(|error| {
+        let path = series.join(REPORT_FILE);
         let cause = error.context(format!("cannot read what {} remembers of the runs", path.display()));
         Failure::Usage(Complaint::new(cause).way_out("put the report back as it was, or move it away"))
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| unreadable(error.into())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(error.into())),
-    }
+    })
 }
 
 /// A run that the report of a whole series tells of, and whose ledger is not there.

@@ -1,6 +1,6 @@
 //! Asking a server on this machine, over HTTP. Not a client for anything else.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,15 @@ use crate::problem::{Problem, Result};
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Asks for a path; the answer is still to be read, and ends with the connection.
+pub fn ask(authority: &str, path: &str) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(authority)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    // An answer to 1.0 is never in chunks.
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
+    Ok(stream)
+}
+
 /// What a server answers to a path.
 pub fn get(authority: &str, path: &str) -> Result<String> {
     let failed = |detail: String| Problem::Program {
@@ -18,13 +27,8 @@ pub fn get(authority: &str, path: &str) -> Result<String> {
         doing: "being asked",
         detail: format!("{path}: {detail}"),
     };
-    let ask = || -> std::io::Result<(String, String)> {
-        let mut stream = TcpStream::connect(authority)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        // An answer to 1.0 is never in chunks.
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut reader = BufReader::new(stream);
+    let answer = || -> io::Result<(String, String)> {
+        let mut reader = BufReader::new(ask(authority, path)?);
         let (mut status, mut body) = (String::new(), String::new());
         reader.read_line(&mut status)?;
         // Headers end with an empty line, and the body with the connection.
@@ -35,7 +39,7 @@ pub fn get(authority: &str, path: &str) -> Result<String> {
         reader.read_to_string(&mut body)?;
         Ok((status, body))
     };
-    let (status, body) = ask().map_err(|error| failed(error.to_string()))?;
+    let (status, body) = answer().map_err(|error| failed(error.to_string()))?;
     if status.split(' ').nth(1) == Some("200") { Ok(body) } else { Err(failed(format!("{} {body}", status.trim()))) }
 }
 

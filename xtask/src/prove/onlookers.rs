@@ -1,12 +1,12 @@
 //! Those who look at a training run as it goes: a page that follows its moments and pictures, and a scraper.
 //! Not here: what they see; only that they see something.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Child;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::http::ask;
 use crate::problem::{Problem, Result};
 
 /// As often as the page asks for pictures.
@@ -80,12 +80,6 @@ fn asks(at: &str, every: Duration, paths: &[&str], wanted: &[u8]) -> usize {
         }
         std::thread::sleep(every);
     }
-}
-
-fn ask(at: &str, path: &str) -> std::io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(at)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;
-    Ok(stream)
 }
 
 #[cfg(test)]
