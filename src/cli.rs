@@ -52,7 +52,7 @@ Examples:
   fastgarden-actors data show --data shards/ --out sheet.png
 
 Exit codes: 0 success, 1 the run failed, 2 bad usage, path or recipe, 3 bad data beyond the budget,
-4 rules broken, 130 or 143 interrupted with the state saved.";
+4 rules broken, 129, 130 or 143 interrupted with the state saved.";
 
 /// Train image models from plain TFRecord shards: exact batches, a ledger, one command.
 #[derive(Clone, Debug, Parser)]

@@ -15,6 +15,7 @@ use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::progress::{Figures, Progress, ProgressKind};
 use crate::recipe::{BadRecords, Data, Recipe};
 use crate::run_spec::DataSource;
+use crate::told::{harmless, say};
 
 /// Pictures of the garden that `train` draws for itself: enough to learn from, few enough for two cores.
 const OWN_GARDEN: (u32, u32) = (3_328, 832);
@@ -95,7 +96,7 @@ pub fn bad_records_max(budget: BadRecords, indexes: &[&Index]) -> Result<u64, Fa
 /// Says what is wrong with the framing of a split that is used all the same.
 pub fn warn_of_faults(index: &Index) {
     for fault in index.faults() {
-        eprintln!("warning {fault}");
+        say(&harmless(&format!("warning {fault}")));
     }
 }
 

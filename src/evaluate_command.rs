@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use fastgarden_data::fault::BadBytes;
 use fastgarden_data::pipeline::{Pipeline, PipelineOptions};
 use fastgarden_data::slab::Layout;
 use fastgarden_train::device;
@@ -19,6 +20,7 @@ use crate::interrupt::Interrupts;
 use crate::recipe::Recipe;
 use crate::rules::grouped;
 use crate::run_spec::{DataSource, PoolSizes};
+use crate::told::{harmless, say};
 use crate::train_command::{evaluation, of_train};
 use crate::{transforms, weights};
 
@@ -81,12 +83,8 @@ fn judge(
     let channels_last = matches!(device, Device::Cuda(_));
     let told = |_: u64, batch: &fastgarden_data::batch::Batch| {
         for row in batch.quarantined() {
-            eprintln!(
-                "quarantined {}",
-                spec.split
-                    .index
-                    .fault(row.record, fastgarden_data::fault::BadBytes { kind: row.kind, detail: row.detail.clone() })
-            );
+            let bytes = BadBytes { kind: row.kind, detail: row.detail.clone() };
+            say(&harmless(&format!("quarantined {}", spec.split.index.fault(row.record, bytes))));
         }
         Ok::<_, TrainError>(())
     };

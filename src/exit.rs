@@ -5,6 +5,8 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::process::ExitCode;
 
+use crate::told::harmless;
+
 /// Why a command did not succeed. Each kind has one exit code, and scripts rely on it.
 #[derive(Debug)]
 pub enum Failure {
@@ -16,7 +18,7 @@ pub enum Failure {
     BadData(Complaint),
     /// Rules broken: code 4. Never from `train` for being short, on other data or with one run.
     Rules(Complaint),
-    /// Stopped by a signal with the state saved: code 130 or 143.
+    /// Stopped by a signal with the state saved: code 129, 130 or 143.
     Interrupted {
         /// Which signal.
         signal: Signal,
@@ -32,6 +34,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM, from a service manager.
     Terminate,
+    /// SIGHUP, from a terminal that is gone.
+    HangUp,
 }
 
 /// A cause with the way out of it.
@@ -70,6 +74,7 @@ impl Failure {
             Self::Rules(_) => 4,
             Self::Interrupted { signal: Signal::Interrupt, .. } => 130,
             Self::Interrupted { signal: Signal::Terminate, .. } => 143,
+            Self::Interrupted { signal: Signal::HangUp, .. } => 129,
         }
     }
 
@@ -99,7 +104,8 @@ impl Failure {
         if let Some(way_out) = &complaint.way_out {
             write_line(&mut text, "try:", way_out);
         }
-        Some(text)
+        // Causes name files, and files may have any name.
+        Some(text.lines().map(harmless).collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -111,6 +117,7 @@ fn interrupted(signal: Signal, resume_command: Option<&str>) -> String {
     let name = match signal {
         Signal::Interrupt => "interrupted",
         Signal::Terminate => "terminated",
+        Signal::HangUp => "the terminal is gone",
     };
     match resume_command {
         Some(command) => format!("{name}: everything up to here is saved; go on with\n  {command}"),
@@ -178,6 +185,7 @@ mod tests {
             (Failure::Rules(complaint()), 4),
             (Failure::Interrupted { signal: Signal::Interrupt, resume_command: None }, 130),
             (Failure::Interrupted { signal: Signal::Terminate, resume_command: None }, 143),
+            (Failure::Interrupted { signal: Signal::HangUp, resume_command: None }, 129),
         ];
         for (failure, code) in cases {
             assert_eq!(failure.code(), code, "{failure:?}");

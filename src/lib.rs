@@ -23,6 +23,7 @@ pub mod page;
 pub mod epoch_table;
 pub mod progress;
 pub mod table;
+pub mod told;
 pub mod recipes_command;
 pub mod runs_command;
 pub mod telemetry;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fastgarden_actors::cli::{Cli, Command};
 use fastgarden_actors::exit::{Complaint, Failure};
+use fastgarden_actors::told::say;
 use fastgarden_actors::{commands, telemetry};
 use fastgarden_train::breakdown;
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         Ok(recording) => recording,
         Err(error) => {
             let path = trace.map(|path| path.display().to_string()).unwrap_or_default();
-            eprintln!("error: the trace {path} can't be written: {error}\n  name another file with --trace");
+            say(&format!("error: the trace {path} can't be written: {error}\n  name another file with --trace"));
             return ExitCode::from(BAD_USAGE);
         }
     };
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(message) = failure.message() {
-                eprintln!("{message}");
+                say(&message);
             }
             failure.exit_code()
         }
@@ -45,10 +46,10 @@ fn main() -> ExitCode {
 /// RUST_BACKTRACE shows all of them.
 fn guarded(command: Command) -> Result<(), Failure> {
     if std::env::var_os("RUST_BACKTRACE").is_none() {
-        // Whoever catches a panic tells of it; of a bug the place is worth knowing.
+        // Whoever catches a panic tells of it; of a bug the place is worth knowing. A panic in here would be the end.
         set_hook(Box::new(|panic| {
             if let Some(place) = panic.location() {
-                eprintln!("broke down at {place}");
+                say(&format!("broke down at {place}"));
             }
         }));
     }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::epoch_table::{EpochRow, clock, header, percent, rate, row, run_prefix, sentence};
 use crate::rules::grouped;
 use crate::telemetry::tui::Tui;
+use crate::told::{harmless, say};
 
 /// Between two plain lines.
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(5);
@@ -168,8 +169,9 @@ impl Progress {
         }
     }
 
-    /// A line of another kind (a resumed run, a saved checkpoint) between the moving parts.
+    /// A line of another kind (a resumed run, a damaged shard) between the moving parts. Names in it may come from data.
     pub fn note(&self, line: &str) {
+        let line = &harmless(line);
         match &self.output {
             Output::Bar(bar) => bar.suspend(|| say(line)),
             Output::Screen(tui) => tui.note(line),
@@ -257,11 +259,6 @@ fn limits(bottleneck: &str) -> String {
 fn style() -> ProgressStyle {
     let template = "{prefix} {wide_bar:.green/dim} {msg}";
     ProgressStyle::with_template(template).expect("the template is a constant").progress_chars("━╸─")
-}
-
-/// A closed pipe must not end a training: what can't be shown is not shown.
-fn say(line: &str) {
-    let _nobody_reads = writeln!(io::stderr().lock(), "{line}");
 }
 
 fn print(line: &str) {

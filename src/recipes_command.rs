@@ -6,12 +6,12 @@ use std::io::{self, Write as _};
 use comfy_table::{Cell, Color};
 
 use crate::cli::{Format, RecipesCommand};
-use crate::data_commands::harmless;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::memory_estimate::{Estimate, Gib};
 use crate::recipe::{EMBEDDED, Recipe};
 use crate::rules::{Finding, Rules, Verdict, check};
 use crate::table::{header, plain_table, trimmed};
+use crate::told::harmless;
 use crate::train_command::Parents;
 
 /// Runs one of them; output goes to standard output.

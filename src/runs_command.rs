@@ -1,6 +1,7 @@
 //! `runs list|compare`: series of the past, by what their reports say.
 //! Not here: reading them (see `history`).
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use crate::history::{self, Entry};
 use crate::report::{EpochReport, Report};
 use crate::series;
 use crate::table::{header, plain_table, trimmed};
+use crate::told::harmless;
 
 /// Runs one of them; output goes to standard output.
 pub fn run(command: &RunsCommand) -> Result<(), Failure> {
@@ -35,9 +37,10 @@ fn list(args: &RunsListArgs) -> String {
     let mut table = plain_table();
     table.set_header(["series", "runs", "epochs", "accuracy", "images/s", "input wait", ""].map(header));
     for entry in &found {
+        let name = harmless(&entry.name);
         table.add_row(match &entry.report {
-            Some(report) => row(&entry.name, report),
-            None => [&*entry.name, "–", "–", "–", "–", "–", "no report yet"].map(str::to_owned),
+            Some(report) => row(&name, report),
+            None => [&*name, "–", "–", "–", "–", "–", "no report yet"].map(str::to_owned),
         });
     }
     format!("{}\n", trimmed(&table))
@@ -72,7 +75,7 @@ fn compare(args: &RunsCompareArgs) -> Result<String, Failure> {
         return Err(Failure::usage(format!("{without} has no report"), way_out));
     };
     let mut table = plain_table();
-    table.set_header(["", &*first.name, &*second.name].map(header));
+    table.set_header(["", &*harmless(&first.name), &*harmless(&second.name)].map(header));
     let mut add = |what: &str, of: &dyn Fn(&Report) -> String| {
         table.add_row([Cell::new(what), Cell::new(of(a)), Cell::new(of(b))]);
     };
@@ -80,8 +83,8 @@ fn compare(args: &RunsCompareArgs) -> Result<String, Failure> {
     add("runs", &|report| report.runs.len().to_string());
     add("images/s", &|report| mean_of_epochs(report, |epoch| epoch.images_per_s).map_or_else(dash, rate));
     add("input wait", &|report| mean_of_epochs(report, |epoch| epoch.input_wait_share).map_or_else(dash, percent));
-    let last = [a, b].iter().flat_map(|report| epochs(report)).map(|epoch| epoch.epoch).max().unwrap_or(0);
-    for number in 1..=last {
+    let numbers: BTreeSet<u32> = [a, b].into_iter().flat_map(epochs).map(|epoch| epoch.epoch).collect();
+    for number in numbers {
         add(&format!("epoch {number}, accuracy"), &|report| {
             of_epoch(report, number, |epoch| epoch.accuracy, 100.0, 2, " %")
         });
@@ -95,7 +98,7 @@ fn compare(args: &RunsCompareArgs) -> Result<String, Failure> {
         keys => {
             text += "\nthe recipes differ (there = the first, now = the second):\n";
             for key in keys {
-                text += &format!("    {key}\n");
+                text += &format!("    {}\n", harmless(key));
             }
         }
     }

@@ -51,17 +51,22 @@ impl Place {
 
     /// Runs the program to its end, with so much memory to address.
     pub fn run_within(&self, gib: u32, words: &str) -> Output {
+        let shell = ["sh", "-c", &format!("ulimit -v {} && exec \"$0\" \"$@\"", gib << 20)];
+        Self::ended(self.command_by(&shell, words))
+    }
+
+    /// A call of the program by another one, which gets it as its last arguments.
+    pub fn command_by(&self, other: &[&str], words: &str) -> Command {
         let program = self.command(words);
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -v {} && exec \"$0\" \"$@\"", gib << 20)]);
-        shell.arg(program.get_program()).args(program.get_args()).current_dir(self.folder.path());
+        let mut command = Command::new(other[0]);
+        command.args(&other[1..]).arg(program.get_program()).args(program.get_args()).current_dir(self.folder.path());
         for (name, value) in program.get_envs() {
             match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
             };
         }
-        Self::ended(shell)
+        command
     }
 
     fn ended(mut command: Command) -> Output {

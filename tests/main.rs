@@ -10,9 +10,13 @@ mod leaderboard;
 mod lr_find;
 mod predict;
 mod referee;
+mod runs;
 mod samplers;
 mod seeing;
 mod stages;
 mod submission;
 mod submit;
+#[cfg(target_os = "linux")]
+mod terminal;
+mod told;
 mod train;

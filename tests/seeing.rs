@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Place, garden};
+use crate::common::{Place, flip, frame_offsets, garden};
 
 const RECIPE: &str = r#"
 name = "tiny"
@@ -173,7 +173,9 @@ fn a_run_shows_itself_and_names_what_limits() {
     assert!(!get(address, "/past.json", "").json().as_array().unwrap().is_empty());
     let strip = until(|| Some(get(address, "/strip.json", "").json()).filter(|strip| !strip.is_null()));
     assert_eq!((strip["names"].as_array().unwrap().len(), &strip["width"]), (8, &Value::from(32)));
-    assert!(get(address, "/strip.png", "").body.starts_with(b"\x89PNG"));
+    // How every PNG begins, in base64.
+    assert!(strip["png"].as_str().unwrap().starts_with("iVBORw0KGgo"), "{strip}");
+    assert_eq!(get(address, "/quarantined.json", "").json(), serde_json::json!([]));
     let series = get(address, "/runs.json", "").json();
     assert!(series[0]["name"].as_str().unwrap().starts_with("tiny-"), "{series}");
 }
@@ -187,6 +189,8 @@ fn strangers_are_turned_away() {
     // A name that was rebound to this machine, and a page of somebody else's.
     assert_eq!(status("/", "Host: evil.example\r\n"), 403);
     assert_eq!(status("/past.json", "Origin: http://evil.example\r\n"), 403);
+    assert_eq!(status("/past.json", "Origin: http://localhost:3000\r\n"), 403);
+    assert_eq!(status("/events", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"), 403);
     assert_eq!(status("/", "Host: notebooks.example\r\n"), 200);
     assert_eq!(status("/", "Host: localhost:1234\r\nOrigin: http://localhost:1234\r\n"), 200);
     assert_eq!(status("/../Cargo.toml", ""), 404);
@@ -195,27 +199,51 @@ fn strangers_are_turned_away() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 405"), "{answer}");
+    drop(running);
+    let refused = place.run(&words("--dashboard-host notebooks.example:8888")).expect_code(2);
+    assert!(refused.stderr.contains("give the name only"), "{}", refused.stderr);
+}
+
+#[test]
+fn quarantined_records_are_listed_while_the_run_goes_on() {
+    let place = nursery();
+    let train = place.path("garden").join("tfrecords-jpeg-48x48/train");
+    let shard = fs::read_dir(&train).unwrap().next().unwrap().unwrap().path();
+    flip(&shard, frame_offsets(&shard)[1] + 100);
+    let running = Running::start(&place, "--dashboard 127.0.0.1:0");
+    let listed = until(|| {
+        let listed = get(running.dashboard(), "/quarantined.json", "").json();
+        listed[0].as_str().map(str::to_owned)
+    });
+    let shard = shard.file_name().unwrap().to_str().unwrap();
+    assert!(listed.contains("data_crc_mismatch") && listed.contains(shard), "{listed}");
 }
 
 #[test]
 fn beyond_this_machine_a_token_is_asked_for() {
     let place = nursery();
-    let mut command = place.command(&words(&format!("--dashboard 0.0.0.0:0 {ENDLESS}")));
+    let mut command = place.command(&words(&format!("--dashboard 0.0.0.0:0 --metrics 0.0.0.0:0 {ENDLESS}")));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let line = lines.find(|line| line.starts_with("dashboard")).expect("the address is told");
+    let metrics = lines.find(|line| line.starts_with("metrics")).expect("that of the metrics, too");
     let (address, token) = line.rsplit_once("/?token=").expect("with its token");
     std::thread::spawn(move || lines.for_each(drop));
-    let local = format!("127.0.0.1:{}", address.rsplit_once(':').unwrap().1);
+    let port = address.rsplit_once(':').unwrap().1;
+    let local = format!("127.0.0.1:{port}");
     let wrong = "0".repeat(token.len());
     assert_eq!(get(&local, "/", "").status, 401);
     assert_eq!(get(&local, &format!("/?token={wrong}"), "").status, 401);
     assert_eq!(get(&local, "/past.json", &format!("Authorization: Bearer {wrong}\r\n")).status, 401);
     let entered = get(&local, &format!("/?token={token}"), "");
     assert_eq!(entered.status, 303);
-    assert!(entered.headers.contains("httponly; samesite=strict"), "{}", entered.headers);
-    assert_eq!(get(&local, "/", &format!("Cookie: a=b; fastgarden-token={token}\r\n")).status, 200);
+    assert!(entered.headers.contains("location: ./") && entered.headers.contains("httponly"), "{}", entered.headers);
+    assert_eq!(get(&local, "/", &format!("Cookie: a=b; fastgarden-token-{port}={token}\r\n")).status, 200);
     assert_eq!(get(&local, "/past.json", &format!("Authorization: Bearer {token}\r\n")).status, 200);
+    // A scraper goes to the address as it was told, and keeps no cookies.
+    let (address, path) = metrics.rsplit_once("/metrics").expect("the path is told");
+    let scraped = get(&format!("127.0.0.1:{}", address.rsplit_once(':').unwrap().1), &format!("/metrics{path}"), "");
+    assert!(scraped.status == 200 && scraped.text().ends_with("# EOF\n"), "{}", scraped.headers);
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -49,30 +49,36 @@ cpu_threads = 1
 "#;
 
 /// A place with a garden of 70 + 20 pictures and a recipe.
-struct Nursery {
-    place: Place,
+pub struct Nursery {
+    /// Where its program runs.
+    pub place: Place,
 }
 
 impl Nursery {
-    fn new() -> Self {
+    /// With nothing trained yet.
+    pub fn new() -> Self {
         let place = Place::new();
         garden(&place.path("garden"), 70, 20, 48);
         fs::write(place.path("tiny.toml"), RECIPE).unwrap();
         Self { place }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.place.path(name)
     }
 
-    fn train(&self, out: &str, more: &str) -> Output {
+    /// Trains to the end.
+    pub fn train(&self, out: &str, more: &str) -> Output {
         self.place.run(&format!("train tiny.toml --data garden --out {out} --rules none --device cpu {more}"))
     }
 
     /// Starts a training and waits until it has committed the named checkpoint.
-    fn start_until(&self, out: &str, checkpoint: &str) -> Child {
+    pub fn start_until(&self, out: &str, checkpoint: &str) -> Child {
+        // Whoever runs the tests may have them ignore SIGHUP, as `nohup` does.
+        let by: &[&str] = if cfg!(target_os = "linux") { &["env", "--default-signal=HUP"] } else { &["env"] };
         let words = format!("train tiny.toml --data garden --out {out} --rules none --device cpu");
-        let mut command = self.place.command(&words);
+        let mut command = self.place.command_by(by, &words);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         loop {
             let folder = series(&self.path(out)).map(|series| series.join("seed-1/checkpoints").join(checkpoint));
@@ -85,18 +91,20 @@ impl Nursery {
     }
 }
 
-fn series(out: &Path) -> Option<PathBuf> {
+/// The newest series.
+pub fn series(out: &Path) -> Option<PathBuf> {
     let mut folders: Vec<_> = fs::read_dir(out).ok()?.map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     folders.pop()
 }
 
-fn report(out: &Path) -> Value {
+/// Its report.
+pub fn report(out: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(series(out).unwrap().join("report.json")).unwrap()).unwrap()
 }
 
 /// What must not depend on interruptions.
-fn essence(out: &Path) -> (Value, Value, Value, Value, String) {
+pub fn essence(out: &Path) -> (Value, Value, Value, Value, String) {
     let run = report(out)["runs"][0].clone();
     let ledger = fs::read_to_string(series(out).unwrap().join("seed-1/ledger.jsonl")).unwrap();
     (

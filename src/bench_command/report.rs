@@ -10,7 +10,7 @@ use serde_json::json;
 use super::measure::Measured;
 use crate::epoch_table::percent;
 use crate::rules::grouped;
-use crate::train_command::{cache_sentence, peak_memory_bytes};
+use crate::train_command::cache_sentence;
 
 /// How the pipeline was built.
 pub struct Pools {
@@ -68,7 +68,7 @@ impl Report<'_> {
             "cpu_s_per_1000_images": cpu_s,
             "ceiling_cpu_s_per_1000_images": ceiling_cpu_s,
             "consumer_wait_share": window.consumer_wait_share(),
-            "peak_rss_bytes": peak_memory_bytes(),
+            "peak_rss_bytes": machine::own_bytes("VmHWM"),
             "batch_hash": self.batch_hash,
             "rows_hashed": self.phase.hash_rows,
             "resample": self.phase.resample.name(),
@@ -112,7 +112,8 @@ impl Report<'_> {
                 &format!("{}\nmeasured after a first epoch of {before} images had filled it\n", cache_sentence(cache));
         }
         text += &self.table(&window);
-        let rss = peak_memory_bytes().map(|bytes| format!(", peak memory {} MiB", bytes >> 20)).unwrap_or_default();
+        let rss =
+            machine::own_bytes("VmHWM").map(|bytes| format!(", peak memory {} MiB", bytes >> 20)).unwrap_or_default();
         text += &format!("\n{}\n", window.verdict(machine::cores()).sentence);
         text += &format!(
             "{:.3} CPU seconds per 1,000 images, trainer waits {}\n",

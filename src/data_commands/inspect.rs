@@ -29,13 +29,14 @@ use fastgarden_data::verify::{Verification, verify_split};
 use serde_json::{Value, json};
 
 use super::print;
-use super::text::{Ink, bar, bytes, counted, fitted, harmless};
+use super::text::{Ink, bar, bytes, counted, fitted};
 use super::verify::{InBoth, open_all};
 use crate::cli::{Format, InspectArgs};
 use crate::data_set;
 use crate::exit::{Failure, OrFail as _};
 use crate::rules::grouped;
 use crate::source::recipe;
+use crate::told::harmless;
 
 /// Classes that are shown one by one where there are more: the most frequent and the least frequent ones.
 const MOST_SHOWN: usize = 8;

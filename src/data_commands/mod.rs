@@ -14,7 +14,6 @@ mod verify;
 
 use std::io::{self, Write as _};
 
-pub(crate) use self::text::harmless;
 use crate::cli::DataCommand;
 use crate::exit::Failure;
 

@@ -42,11 +42,6 @@ pub(super) fn fitted(text: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// Text from data, without the control characters that could play tricks on a terminal.
-pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
-}
-
 /// Colours, if standard output is a terminal and NO_COLOR is not set.
 #[derive(Clone, Copy)]
 pub(super) struct Ink {
@@ -97,6 +92,5 @@ mod tests {
         assert_eq!(bar(0.0, 4), "");
         assert_eq!(fitted("rose", 6), "rose  ");
         assert_eq!(fitted("wild rose", 6), "wild …");
-        assert_eq!(harmless("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
     }
 }

@@ -20,12 +20,13 @@ use fastgarden_data::picture::{DecodeMode, ImageDecoder};
 use fastgarden_data::verify::{Verification, verify_split};
 use serde_json::json;
 
-use super::text::{bytes, counted, harmless};
+use super::text::{bytes, counted};
 use super::{print, text};
 use crate::cli::{DataVerifyArgs, Format};
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::recipe::Recipe;
 use crate::source::recipe;
+use crate::told::harmless;
 use crate::{data_set, transforms};
 
 pub(super) fn run(args: &DataVerifyArgs) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use super::{add, html, markdown, text};
 use crate::cli::{BoardFormat, DEFAULT_BOARD, HtmlBoardArgs, LeaderboardCommand, ShowBoardArgs};
 use crate::exit::{Complaint, Failure};
 use crate::report::write_atomically;
+use crate::told::say;
 
 /// Entries that are shown unless all are asked for: the competition's board has so many.
 const SHOWN: usize = 5;
@@ -28,7 +29,7 @@ pub fn run(command: &LeaderboardCommand) -> Result<(), Failure> {
 fn load(path: &Path) -> Result<Board, Failure> {
     let is_default = path == Path::new(DEFAULT_BOARD);
     if is_default && !path.exists() {
-        eprintln!("note: there is no {DEFAULT_BOARD} here, this is the board that came with the program");
+        say(&format!("note: there is no {DEFAULT_BOARD} here, this is the board that came with the program"));
     }
     Board::load(path, is_default)
 }

@@ -16,6 +16,7 @@ use crate::exit::{Complaint, Failure, OrFail as _, Signal};
 use crate::interrupt::Interrupts;
 use crate::recipe::Recipe;
 use crate::run_spec::RunSpec;
+use crate::told::{say, say_on};
 use crate::train_command::{Prepared, of_train};
 
 /// Runs the command.
@@ -187,13 +188,13 @@ impl ProgressLine {
         self.made.set(self.made.get() + 1);
         if self.is_shown {
             let (made, steps, lr) = (self.made.get(), self.steps, rate(tried.lr));
-            eprint!("\rstep {made} of {steps}, lr {lr}, loss {:.3}   ", tried.smoothed);
+            say_on(&format!("\rstep {made} of {steps}, lr {lr}, loss {:.3}   ", tried.smoothed));
         }
     }
 
     fn end(&self) {
         if self.is_shown && self.made.get() > 0 {
-            eprintln!();
+            say("");
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::cli::{Format, PredictArgs, Tta};
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::report::write_atomically;
 use crate::rules::grouped;
+use crate::told::{harmless, say};
 
 /// Runs the command.
 pub fn run(args: &PredictArgs) -> Result<(), Failure> {
@@ -28,7 +29,7 @@ pub fn run(args: &PredictArgs) -> Result<(), Failure> {
     let ids = Columns::read(judge.index(), judge.features()).or_run()?;
     let judged = judge.ask(&args.pools, |_| {})?;
     for fault in &judged.unreadable {
-        eprintln!("quarantined {fault}");
+        say(&harmless(&format!("quarantined {fault}")));
     }
     let lines = csv::lines(&judged, |record| id_of(judge.index(), &ids, record));
     write_atomically(&args.out, lines.text.as_bytes()).map_err(|error| {

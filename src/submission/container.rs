@@ -15,8 +15,8 @@ use tar::{Archive, Builder, EntryType, Header};
 use super::about::{About, Member, VERSION};
 use super::members::{self, ABOUT, ABOUT_BYTES_MAX};
 use super::{SubmissionError, digest, members::MEMBERS_MAX};
-use crate::data_commands::harmless;
 use crate::recipe::hex;
+use crate::told::harmless;
 
 /// Bytes of a tar's block.
 const BLOCK: u64 = 512;

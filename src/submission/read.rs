@@ -11,10 +11,10 @@ use tch::Device;
 use super::about::Member;
 use super::members::{ATTEMPTS, ENVIRONMENT, Kind, LEDGER, PATCH, RECIPE, REPORT, RULES, WEIGHTS, kind_of};
 use super::{Submission, SubmissionError, SubmittedParent, SubmittedRun, container, environment};
-use crate::data_commands::harmless;
 use crate::recipe::{Recipe, SamplerFile};
 use crate::report::Report;
 use crate::rules::Rules;
+use crate::told::harmless;
 use crate::weights;
 
 /// Files by their names' last parts, in memory.

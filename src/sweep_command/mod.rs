@@ -20,6 +20,7 @@ use crate::report::{Report, write_atomically};
 use crate::rules::Rules;
 use crate::run_spec::DataSource;
 use crate::series::{self, RECIPE_FILE, REPORT_FILE, RULES_FILE};
+use crate::told::say;
 
 /// Digits of a recipe's hash in the name of a point's folder.
 const HASH_DIGITS: usize = 12;
@@ -41,14 +42,12 @@ pub fn run(args: &SweepArgs) -> Result<(), Failure> {
         points: grid.points.iter().map(|point| row_of(point, &folder)).collect::<Result<_, _>>()?,
     };
     if sweep.evaluated_on.contains("val") {
-        eprintln!(
-            "warning the points are compared on the scored set: tuning on it makes its score too good\n  \
-             try: --set evaluation.on=holdout:1000, which takes records of the training split"
-        );
+        say("warning the points are compared on the scored set: tuning on it makes its score too good\n  \
+             try: --set evaluation.on=holdout:1000, which takes records of the training split");
     }
     for (number, point) in grid.points.iter().enumerate() {
         let told = grid::told(&grid.keys, &point.values);
-        eprintln!("point   {} of {}: {told}", number + 1, grid.points.len());
+        say(&format!("point   {} of {}: {told}", number + 1, grid.points.len()));
         let failure = train(args, point, &folder, &patience).map_err(with_this_command)?;
         sweep.points[number] = Row { failure, ..row_of(point, &folder)? };
         let path = folder.join("sweep.json");

@@ -39,22 +39,24 @@ pub fn targets() -> Targets {
         .with_target(COUNTER, LevelFilter::TRACE)
 }
 
-/// Counter tracks of a moment.
-pub fn counters(moment: &Moment) {
+/// Counter tracks of a moment, which has this number.
+pub fn counters(number: u64, moment: &Moment) {
     if let Some(count) = &moment.count {
-        tracing::trace!(target: COUNTER, track = "credits", free = count.credits_free, in_slabs = count.credits_in_slabs);
+        let (free, in_slabs) = (count.credits_free, count.credits_in_slabs);
+        tracing::trace!(target: COUNTER, moment = number, track = "credits", free, in_slabs);
     }
     let readiness =
         |name: &str| 100.0 * moment.stages.iter().find(|stage| stage.name == name).map_or(0.0, |stage| stage.readiness);
     tracing::trace!(
-        target: COUNTER, track = "queue readiness, %", read = readiness("read"), decode = readiness("decode"),
+        target: COUNTER, moment = number, track = "queue readiness, %", read = readiness("read"), decode = readiness("decode"),
         augment = readiness("augment"), sequence = readiness("sequence"), batches = 100.0 * moment.batch_readiness,
     );
     if let Some(held) = &moment.held {
-        tracing::trace!(target: COUNTER, track = "bytes", encoded = held.encoded_bytes, slabs = held.slab_bytes);
+        let (encoded, slabs) = (held.encoded_bytes, held.slab_bytes);
+        tracing::trace!(target: COUNTER, moment = number, track = "bytes", encoded, slabs);
     }
     if let Some(trainer) = &moment.trainer {
-        tracing::trace!(target: COUNTER, track = "images per second", trained = trainer.images_per_s);
+        tracing::trace!(target: COUNTER, moment = number, track = "images per second", trained = trainer.images_per_s);
     }
 }
 
@@ -71,8 +73,10 @@ struct Trace {
     bytes_max: u64,
     /// How often the recording was thinned out, by four each time.
     thinned: u32,
-    /// Spans and events that belong to no batch.
+    /// Spans that belong to no batch.
     others: u64,
+    /// The newest moment, and whether its counters are recorded.
+    moment: Option<(u64, bool)>,
     /// Arrows that have begun in chunks, by (phase, batch).
     arrows: HashMap<(u64, u64), Vec<u64>>,
     arrows_begun: u64,
@@ -84,6 +88,7 @@ struct Trace {
 struct Fields {
     stage: Option<String>,
     track: Option<String>,
+    moment: u64,
     numbers: Vec<(&'static str, f64)>,
 }
 
@@ -109,6 +114,7 @@ impl ChromeTrace {
             bytes_max,
             thinned: 0,
             others: 0,
+            moment: None,
             arrows: HashMap::new(),
             arrows_begun: 0,
             threads: HashMap::new(),
@@ -182,13 +188,11 @@ impl Trace {
             Some(batch) => {
                 (batch as u64).is_multiple_of(self.stride()) || self.arrows.contains_key(&fields.batch_key())
             }
-            None => self.records_another(),
+            None => {
+                self.others += 1;
+                self.others.is_multiple_of(self.stride())
+            }
         }
-    }
-
-    fn records_another(&mut self) -> bool {
-        self.others += 1;
-        self.others.is_multiple_of(self.stride())
     }
 
     fn span(&mut self, name: &str, entered: &Entered) -> String {
@@ -231,7 +235,11 @@ impl Trace {
     }
 
     fn counter(&mut self, fields: &Fields) -> String {
-        let Some(track) = fields.track.as_ref().filter(|_| self.records_another()) else { return String::new() };
+        // All tracks of a moment are recorded, or none, also of one at which the recording was thinned out.
+        let known = self.moment.filter(|&(number, _)| number == fields.moment);
+        let (_, is_recorded) =
+            *self.moment.insert(known.unwrap_or((fields.moment, fields.moment.is_multiple_of(self.stride()))));
+        let Some(track) = fields.track.as_ref().filter(|_| is_recorded) else { return String::new() };
         let (now_us, track, numbers) = (self.microseconds(Instant::now()), json(track), fields.json_members());
         format!(",\n{{\"name\":{track},\"ph\":\"C\",\"ts\":{now_us:.3},\"pid\":1,\"tid\":0,\"args\":{{{numbers}}}}}")
     }
@@ -265,7 +273,10 @@ impl Visit for Fields {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.numbers.push((field.name(), value as f64));
+        match field.name() {
+            "moment" => self.moment = value,
+            name => self.numbers.push((name, value as f64)),
+        }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

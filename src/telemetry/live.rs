@@ -16,14 +16,16 @@ use fastgarden_proto::observe::{Cache, Moment, Place, Snapshot};
 use fastgarden_train::trainer::{EpochRecord, Event};
 use tokio::sync::watch;
 
-use super::moment::{self, Mark};
+use super::looks::{Look, Looks, Mark};
+use super::moment;
+use crate::told::harmless;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Looks that a moment spans: three seconds.
-const WINDOW_LOOKS: usize = 12;
 /// Moments that are kept of the past. When they are too many every second one goes, so that they span the whole series.
 const PAST_MAX: usize = 1_200;
+/// Quarantined records that are kept to be shown: the newest.
+const QUARANTINED_MAX: usize = 20;
 
 /// What the trainer's events said last.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,12 @@ pub struct Heard {
     pub epochs: u64,
 }
 
+impl Heard {
+    fn mark(&self) -> Mark {
+        Mark { handled: self.trained + self.evaluated, steps: self.steps }
+    }
+}
+
 /// The state of a series, shared by all who look at it.
 pub struct Live {
     begun: Instant,
@@ -58,7 +66,7 @@ struct State {
     place: Place,
     heard: Heard,
     observer: Option<Observer>,
-    looks: VecDeque<(Snapshot, Mark)>,
+    looks: Looks,
     /// The newest look at the pipeline at hand.
     seen: Option<Snapshot>,
     /// Of pipelines that have ended.
@@ -66,6 +74,8 @@ struct State {
     /// When the training phase at hand began.
     phase_from: Option<Snapshot>,
     verdict: Option<Verdict>,
+    /// What the newest quarantined records were, the newest last.
+    quarantined: VecDeque<String>,
     past: VecDeque<Arc<Moment>>,
     /// One look in so many is kept.
     stride: u64,
@@ -87,8 +97,10 @@ impl Live {
         {
             let mut state = lock(&self.state);
             (state.place.run, state.place.seed, state.place.epochs) = (run as u32, seed, epochs);
-            state.heard.accuracy = None;
-            state.looks.clear();
+            let heard = &mut state.heard;
+            (heard.step, heard.loss, heard.lr, heard.accuracy) = (0, None, None, None);
+            let first = Look { seen: nothing(), mark: heard.mark() };
+            state.looks.begin(first);
             state.observer = Some(observer.clone());
         }
         let (stop, stopped) = bounded(0);
@@ -107,20 +119,13 @@ impl Live {
 
     fn look(&self, seen: Snapshot) {
         let mut state = lock(&self.state);
-        let State { heard, looks, place, seen: newest, .. } = &mut *state;
+        let State { heard, looks, place, seen: newest, looked, .. } = &mut *state;
         *newest = Some(seen.clone());
-        let mark = Mark { handled: heard.trained + heard.evaluated, steps: heard.steps };
-        let moment = {
-            let empty = (nothing(), mark);
-            let (from, mark_then) = looks.front().unwrap_or(&empty);
-            let window = Window { from, to: &seen };
-            Arc::new(moment::of(&window, (*mark_then, mark), heard, place, self.begun.elapsed().as_secs_f64()))
-        };
-        if looks.len() == WINDOW_LOOKS {
-            looks.pop_front();
-        }
-        looks.push_back((seen, mark));
-        super::chrome_trace::counters(&moment);
+        looks.push(Look { seen, mark: heard.mark() });
+        let window = looks.window().expect("a look was just taken in");
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let moment = Arc::new(moment::of(&window, looks.pace(), heard, place, seconds));
+        super::chrome_trace::counters(*looked, &moment);
         state.keep(Arc::clone(&moment));
         drop(state);
         // Nobody looking is no news.
@@ -136,11 +141,11 @@ impl Live {
                 let place = &mut state.place;
                 (place.epoch, place.done, place.total) = (*epoch, *done, *total);
                 place.phase = if *trains { "train" } else { "validate" }.to_owned();
+                let seen = state.observer.as_ref().and_then(Observer::observe);
                 // Looks across a change of phase would mix training with validation.
-                state.looks.clear();
-                if *trains {
-                    state.phase_from = state.observer.as_ref().and_then(Observer::observe);
-                }
+                let first = Look { seen: seen.clone().unwrap_or_else(nothing), mark: state.heard.mark() };
+                state.looks.begin(first);
+                state.phase_from = seen.filter(|_| *trains);
             }
             Event::Batch { done, loss, step } => {
                 let judged = if step.is_none() { done.saturating_sub(state.place.done) } else { 0 };
@@ -160,7 +165,12 @@ impl Live {
                 state.heard.epochs += 1;
             }
             Event::Resumed { step, .. } => state.heard.step = *step,
-            Event::Quarantined { .. } => {}
+            Event::Quarantined { what } => {
+                if state.quarantined.len() == QUARANTINED_MAX {
+                    state.quarantined.pop_front();
+                }
+                state.quarantined.push_back(harmless(what));
+            }
         }
     }
 
@@ -177,6 +187,11 @@ impl Live {
     /// Moments of the past, the oldest first.
     pub fn past(&self) -> Vec<Arc<Moment>> {
         lock(&self.state).past.iter().cloned().collect()
+    }
+
+    /// What the newest quarantined records of the series were, at most twenty, the newest last.
+    pub fn quarantined(&self) -> Vec<String> {
+        lock(&self.state).quarantined.iter().cloned().collect()
     }
 
     /// What limited the last training phase as a whole.
@@ -252,6 +267,5 @@ impl Drop for Watch {
             Window { from: &nothing(), to: &seen }.add_to(&mut sum);
             state.before = Some(sum);
         }
-        state.looks.clear();
     }
 }

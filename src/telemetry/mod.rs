@@ -7,6 +7,7 @@ pub mod chrome_trace;
 pub mod dashboard;
 pub mod live;
 pub mod logging;
+pub mod looks;
 pub mod metrics;
 pub mod moment;
 pub mod server;
@@ -64,12 +65,8 @@ impl Telemetry {
     pub fn start(args: &SeeingArgs, series: Series<'_>) -> Self {
         let live = Live::new(&series.recipe.name, series.runs);
         let tap = Arc::new(Tap::default());
-        let board = Arc::new(Board {
-            live: Arc::clone(&live),
-            tap: Arc::clone(&tap),
-            class_names: series.class_names,
-            runs_folder: series.runs_folder,
-        });
+        let board = Board::new(Arc::clone(&live), Arc::clone(&tap), series.class_names, series.runs_folder);
+        let board = Arc::new(board);
         let (mut servers, mut notes) = (Vec::new(), Vec::new());
         if let Some(address) = args.dashboard.address() {
             let routes = move |config: &mut web::ServiceConfig| dashboard::routes(&board, config);

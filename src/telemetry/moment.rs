@@ -6,17 +6,10 @@ use fastgarden_data::observe::Window;
 use fastgarden_proto::observe::{Held, Moment, Place, StageMoment, Trainer};
 
 use super::live::Heard;
-/// The trainer's count of examples and steps at a look.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mark {
-    /// Examples handled, training and validation together.
-    pub handled: u64,
-    /// Steps made by this program.
-    pub steps: u64,
-}
+use super::looks::Pace;
 
-/// What the window between two looks says.
-pub fn of(window: &Window<'_>, (from, to): (Mark, Mark), heard: &Heard, place: &Place, seconds: f64) -> Moment {
+/// What a window says, and the trainer's pace in it.
+pub fn of(window: &Window<'_>, pace: Pace, heard: &Heard, place: &Place, seconds: f64) -> Moment {
     let verdict = window.verdict(machine::cores());
     let has_images = window.images() > 0;
     Moment {
@@ -24,8 +17,8 @@ pub fn of(window: &Window<'_>, (from, to): (Mark, Mark), heard: &Heard, place: &
         place: Some(place.clone()),
         stages: (0..window.to.stages.len()).map(|stage| stage_moment(window, stage)).collect(),
         trainer: Some(Trainer {
-            images_per_s: (to.handled - from.handled) as f64 / window.seconds(),
-            step_ms: step_ms(window, to.steps - from.steps),
+            images_per_s: pace.images_per_s,
+            step_ms: pace.step_ms,
             input_wait_share: window.consumer_wait_share(),
             step: heard.step,
             loss: heard.loss,
@@ -41,17 +34,12 @@ pub fn of(window: &Window<'_>, (from, to): (Mark, Mark), heard: &Heard, place: &
             encoded_bytes_max: window.to.encoded_bytes_max,
             cache_bytes: window.to.cache.as_ref().map(|cache| cache.bytes),
             cache_bytes_max: window.to.cache.as_ref().map(|cache| cache.budget_bytes),
-            resident_bytes: resident_bytes(),
+            resident_bytes: machine::own_bytes("VmRSS"),
         }),
         quarantined: window.to.quarantined.clone(),
         bottleneck: if has_images { verdict.bottleneck.to_owned() } else { String::new() },
         verdict: if has_images { verdict.sentence } else { String::new() },
     }
-}
-
-fn step_ms(window: &Window<'_>, steps: u64) -> Option<f64> {
-    let busy_s = window.to.consumer_busy_s - window.from.consumer_busy_s;
-    (steps > 0).then(|| 1e3 * busy_s / steps as f64)
 }
 
 fn stage_moment(window: &Window<'_>, stage: usize) -> StageMoment {
@@ -73,11 +61,4 @@ fn stage_moment(window: &Window<'_>, stage: usize) -> StageMoment {
         service_p99_ms: service_ms(0.99),
         readiness: window.readiness(stage),
     }
-}
-
-/// Resident memory of this process, where the system says so.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }

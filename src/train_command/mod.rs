@@ -34,7 +34,6 @@ use crate::telemetry::{Telemetry, tui};
 pub use parent::Parents;
 pub use plan::{Prepared, batch_spec, evaluation, objective};
 pub use show::cache_sentence;
-pub use summary::peak_memory_bytes;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
@@ -84,13 +83,13 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
         match run_one(&prepared, run, &interrupts, seen, (position + 1, spec.seeds.len())) {
             Ok(RunEnd::Finished(result)) => results.push((seed, result)),
             Ok(RunEnd::Stopped { .. }) => {
-                progress.finish();
+                // Before the terminal is given back: it may be one that no longer reads.
                 summary::write(&spec, &series, &prepared, &results, None)?;
+                progress.finish();
                 let signal = interrupts.received().unwrap_or(crate::exit::Signal::Interrupt);
                 return Err(Failure::Interrupted { signal, resume_command: Some(spec.resume_command()) });
             }
             Err(error) => {
-                progress.finish();
                 let why = error.to_string();
                 let failure = resumable(error, &spec);
                 // A run that was refused has not been tried. The run's own error comes first, should the report not be
@@ -100,6 +99,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
                 {
                     tracing::error!(?second, "the report could not be written either");
                 }
+                progress.finish();
                 return Err(failure);
             }
         }

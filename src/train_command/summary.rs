@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use fastgarden_data::machine;
 use fastgarden_train::trainer::{self, EpochRecord, Headroom, RunResult};
 
 use super::Results;
@@ -117,7 +118,7 @@ fn report(
     report.on_garden = prepared.on_garden;
     report.not_a_submission = reasons_against(&spec.rules, &spec.recipe, &outcome);
     report.cache = prepared.cache.as_ref().map(|cache| cache.observe());
-    report.peak_memory_bytes = peak_memory_bytes();
+    report.peak_memory_bytes = machine::own_bytes("VmHWM");
     report.peak_device_bytes = outcome.device_bytes_max;
     // What an earlier invocation measured still holds.
     report.headroom = prepared.headroom.as_ref().map(headroom_report).or(before.and_then(|report| report.headroom));
@@ -218,13 +219,6 @@ fn headroom_report(measured: &Headroom) -> HeadroomReport {
         replayed_images_per_s: measured.replayed_images_per_s,
         factor: measured.factor(),
     }
-}
-
-/// Largest resident memory of this process, where the system says so.
-pub fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Failure {

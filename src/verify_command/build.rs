@@ -2,13 +2,13 @@
 //! This runs its code, and its dependencies' build scripts, with the rights of whoever verifies: it is asked for each time.
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::data_commands::harmless;
 use crate::exit::{Complaint, Failure, OrFail as _};
 use crate::submission::{Source, Submission};
+use crate::told::{harmless, say, say_on};
 
 /// Fetches and builds; returns the program. `place` is a folder to work in.
 pub(super) fn build(submission: &Submission, place: &Path, is_agreed: bool) -> Result<PathBuf, Failure> {
@@ -51,19 +51,17 @@ fn ask(submission: &Submission, repository: &str, source: &Source) -> Result<(),
     let patch =
         submission.patch.as_ref().map_or(String::new(), |patch| format!(" and a patch of {} bytes", patch.len()));
     let commit = source.commit.get(..12).unwrap_or_default();
-    let warning = format!(
+    say(&format!(
         "This builds and runs the code of {whose}: {repository} at {commit}{patch}.\nIt can do whatever you can do here. \
          Read it first, or use a machine that has nothing to lose."
-    );
-    eprintln!("{warning}");
+    ));
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
             "--build runs a submission's code, and there is no terminal to ask at",
             "add --yes",
         ));
     }
-    eprint!("Type yes to go on: ");
-    io::stderr().flush()?;
+    say_on("Type yes to go on: ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     match answer.trim() {

@@ -18,6 +18,7 @@ use crate::rules::{Rules, grouped};
 use crate::series::{self, LEDGER_FILE, RECIPE_FILE, RULES_FILE, run_name};
 use crate::submission::compare::{AccuracyTest, Comparison, compare, first_difference};
 use crate::submission::{Submission, SubmittedParent, SubmittedRun};
+use crate::told::say;
 
 /// What training again came to.
 pub(super) struct Rerun {
@@ -102,7 +103,7 @@ impl Again<'_> {
         let (recipe_file, rules_file) = (out.join(RECIPE_FILE), out.join(RULES_FILE));
         series::write_recipe(&out, recipe).map_err(|error| unwritable(&out, error))?;
         fs::write(&rules_file, rules.to_toml()).map_err(|error| unwritable(&out, error))?;
-        eprintln!("training {} again, seed {seed}", recipe.name);
+        say(&format!("training {} again, seed {seed}", recipe.name));
         let training = Training {
             program: self.program,
             recipe: &recipe_file,

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::data_commands::harmless;
 use crate::recipes_command::findings_table;
 use crate::report::Statistics;
 use crate::rules::{Finding, Rules, Verdict};
 use crate::submission::{Against, Judgement, Submission};
+use crate::told::harmless;
 
 /// The whole of it for people.
 pub fn text(submission: &Submission, judgement: &Judgement, against: &Against<'_>) -> String {

@@ -24,6 +24,14 @@ pub fn available_bytes() -> Option<u64> {
     Some(group.map_or(machine, |group| group.min(machine)))
 }
 
+/// What Linux says of this process's memory under that name of `/proc/self/status` (`VmRSS`, what is resident; `VmHWM`,
+/// the most that ever was), bytes; `None` elsewhere.
+pub fn own_bytes(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
 /// A number of the control group's; a group without a limit says a word instead.
 fn number(name: &str) -> Option<u64> {
     std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?.trim().parse().ok()

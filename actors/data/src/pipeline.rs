@@ -21,7 +21,7 @@ use crate::failure::PipelineError;
 use crate::limits::SLABS_BYTES_MAX;
 use crate::machine;
 use crate::outcome::Tally;
-use crate::phase::{Phase, PhaseSpec};
+use crate::phase::{Phase, PhaseKind, PhaseSpec};
 use crate::reader::Reader;
 use crate::sequencer::{Delivery, Sequencer, ToSequencer};
 use crate::shared::{Clock, CpuMeter, Shared, StageName, lock, nanoseconds};
@@ -223,7 +223,7 @@ impl Batches<'_> {
         let batch = delivery?;
         self.batches_left -= 1;
         self.spend_budget(&batch)?;
-        if let Some(tap) = &shared.tap {
+        if let Some(tap) = shared.tap.as_ref().filter(|_| self.phase.spec.kind == PhaseKind::Train) {
             tap.pass(&batch);
         }
         Ok(batch)

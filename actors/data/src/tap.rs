@@ -1,4 +1,4 @@
-//! A look at the rows that the consumer is given, for people: a few of them, copied only when somebody asks.
+//! A look at the rows that a net is trained on, for people: a few of them, copied only when somebody asks.
 //! Not here: showing them. Changes nothing about a batch.
 
 use std::sync::Mutex;
@@ -32,13 +32,13 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// What was seen last; the next batch will be looked at again.
+    /// What was seen last; the next batch of a training phase will be looked at again.
     pub fn look(&self) -> Option<Glimpse> {
         self.is_wanted.store(true, std::sync::atomic::Ordering::Release);
         lock(&self.seen).clone()
     }
 
-    /// Called with every batch that is handed over.
+    /// Called with every batch of a training phase that is handed over.
     pub(crate) fn pass(&self, batch: &Batch) {
         if batch.is_empty() || !self.is_wanted.swap(false, AcqRel) {
             return;

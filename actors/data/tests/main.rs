@@ -6,6 +6,7 @@ mod bound;
 mod caching;
 mod conservation;
 mod cpu_budget;
+mod looking;
 mod order;
 mod quarantine;
 mod several_views;

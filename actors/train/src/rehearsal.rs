@@ -11,6 +11,7 @@
 use std::fs;
 
 use fastgarden_data::geometry::Size;
+use fastgarden_data::machine;
 use fastgarden_data::ticket::ViewKey;
 use tch::{Device, Kind, Tensor};
 
@@ -184,13 +185,8 @@ fn forget_peak() -> Result<(), Unmeasurable> {
 
 /// The largest size that the process had since, less what it has of files.
 fn peak_bytes() -> Result<u64, Unmeasurable> {
-    let status = fs::read_to_string("/proc/self/status").map_err(|error| Unmeasurable(error.to_string()))?;
-    let kib = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let number = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        number.ok_or_else(|| Unmeasurable(format!("there is no {name}")))
-    };
-    Ok((kib("VmHWM")?.saturating_sub(kib("RssFile")? + kib("RssShmem")?)) << 10)
+    let bytes = |name| machine::own_bytes(name).ok_or_else(|| Unmeasurable(format!("the system tells no {name}")));
+    Ok(bytes("VmHWM")?.saturating_sub(bytes("RssFile")? + bytes("RssShmem")?))
 }
 
 #[cfg(test)]

@@ -68,9 +68,25 @@ fn threads_have_tracks_with_their_names() {
 fn moments_become_counters() {
     let count = fastgarden_proto::observe::Count { credits_free: 3, credits_in_slabs: 61, ..Default::default() };
     let moment = Moment { count: Some(count), ..Moment::default() };
-    let events = trace_of(BYTES_MAX, || counters(&moment));
+    let events = trace_of(BYTES_MAX, || counters(0, &moment));
     let credits = of_kind(&events, "C").into_iter().find(|event| event["name"] == "credits").unwrap();
     assert_eq!(credits["args"], serde_json::json!({"free": 3, "in slabs": 61}));
+}
+
+#[test]
+fn of_a_moment_all_counters_are_recorded_or_none() {
+    let moment = Moment {
+        count: Some(fastgarden_proto::observe::Count::default()),
+        held: Some(fastgarden_proto::observe::Held::default()),
+        trainer: Some(fastgarden_proto::observe::Trainer::default()),
+        ..Moment::default()
+    };
+    let events = trace_of(80_000, || (0..2_000).for_each(|number| counters(number, &moment)));
+    let tracks: Vec<_> = of_kind(&events, "C").iter().map(|event| event["name"].clone()).collect();
+    let whole = ["credits", "queue readiness, %", "bytes", "images per second"];
+    let moments = tracks.chunks(whole.len());
+    assert!((40..1_000).contains(&moments.len()), "{} moments", moments.len());
+    assert!(moments.into_iter().all(|tracks| tracks == whole));
 }
 
 #[test]

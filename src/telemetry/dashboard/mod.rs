@@ -2,35 +2,46 @@
 //! Not here: who may look (see `server`), or what is shown (see `moment`; `history` for runs of the past).
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, Responder};
+use fastgarden_data::shared::lock;
 use fastgarden_data::tap::{Glimpse, Tap};
 use futures_util::stream::unfold;
-use serde_json::json;
-use tokio::sync::watch;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
 
 use super::live::Live;
-use crate::history;
+use crate::history::History;
+use crate::page::base64;
 
 /// Longest side of a picture in the strip, pixels.
 const STRIP_SIDE_MAX: u32 = 112;
+/// Pages that follow a run at a time. Half of the server's connections, so that pages that stop reading shut nobody out.
+const FOLLOWERS_MAX: usize = 32;
 /// How soon a browser asks again after the connection broke.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// What the page shows.
 pub struct Board {
-    /// The series at hand.
-    pub live: Arc<Live>,
-    /// Pictures that are trained on.
-    pub tap: Arc<Tap>,
-    /// Names of the classes, where they have any.
-    pub class_names: Option<Vec<String>>,
-    /// The folder of all series.
-    pub runs_folder: PathBuf,
+    live: Arc<Live>,
+    tap: Arc<Tap>,
+    class_names: Option<Vec<String>>,
+    runs_folder: PathBuf,
+    history: Mutex<History>,
+    followers: Arc<Semaphore>,
+}
+
+impl Board {
+    /// Of the series at hand, the pictures that it trains on, its classes where they have names, and the folder of all
+    /// series.
+    pub fn new(live: Arc<Live>, tap: Arc<Tap>, class_names: Option<Vec<String>>, runs_folder: PathBuf) -> Self {
+        let followers = Arc::new(Semaphore::new(FOLLOWERS_MAX));
+        Self { live, tap, class_names, runs_folder, history: Mutex::default(), followers }
+    }
 }
 
 /// Adds the page and its parts.
@@ -48,23 +59,28 @@ pub fn routes(board: &Arc<Board>, config: &mut web::ServiceConfig) {
         .route("/events", web::get().to(events))
         .route("/past.json", web::get().to(past))
         .route("/strip.json", web::get().to(strip))
-        .route("/strip.png", web::get().to(strip_png))
+        .route("/quarantined.json", web::get().to(quarantined))
         .route("/runs.json", web::get().to(runs));
 }
 
 /// Moments as they come (server-sent events). A browser that stops reading misses some, and holds up nobody.
-async fn events(board: Data<Arc<Board>>) -> impl Responder {
+async fn events(board: Data<Arc<Board>>) -> HttpResponse {
+    let Ok(place) = Arc::clone(&board.followers).try_acquire_owned() else {
+        let refusal = format!("{FOLLOWERS_MAX} pages follow this run already; close one of them");
+        return HttpResponse::ServiceUnavailable().content_type("text/plain").body(refusal);
+    };
     let newest = board.live.subscribe();
     let opening = format!("retry: {}\n\n", RETRY.as_millis());
-    let stream = unfold((newest, Some(opening)), |(mut newest, opening)| async move {
+    // The place is given back when the stream is dropped, with its connection.
+    let stream = unfold((newest, Some(opening), place), |(mut newest, opening, place)| async move {
         if let Some(opening) = opening {
             let first = moment_event(&newest.borrow_and_update());
-            return Some((Ok::<_, actix_web::Error>(Bytes::from(opening + &first)), (newest, None)));
+            return Some((Ok::<_, actix_web::Error>(Bytes::from(opening + &first)), (newest, None, place)));
         }
         // Ends with the program, which is when nobody sends any more.
         newest.changed().await.ok()?;
         let event = moment_event(&newest.borrow_and_update());
-        Some((Ok(Bytes::from(event)), (newest, None)))
+        Some((Ok(Bytes::from(event)), (newest, None, place)))
     });
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/event-stream")).streaming(stream)
 }
@@ -80,34 +96,41 @@ async fn past(board: Data<Arc<Board>>) -> impl Responder {
     HttpResponse::Ok().json(past.iter().map(|moment| &**moment).collect::<Vec<_>>())
 }
 
-/// What the pictures in the strip are.
+/// What the newest quarantined records were, the newest last.
+async fn quarantined(board: Data<Arc<Board>>) -> impl Responder {
+    HttpResponse::Ok().json(board.live.quarantined())
+}
+
+/// Pictures that are trained on, and what they are; null before there are any.
 async fn strip(board: Data<Arc<Board>>) -> impl Responder {
-    let seen = board.tap.look();
-    let name = |label: i64| match (&board.class_names, usize::try_from(label)) {
+    let seen = board.tap.look().map(|seen| labelled(&seen, board.class_names.as_deref())).transpose();
+    match seen {
+        Ok(strip) => HttpResponse::Ok().json(strip),
+        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    }
+}
+
+/// Names and pictures of one look: asked for apart they could be those of two batches.
+fn labelled(seen: &Glimpse, class_names: Option<&[String]>) -> Result<Value, png::EncodingError> {
+    let name = |label: i64| match (class_names, usize::try_from(label)) {
         (_, Err(_)) => "no label".to_owned(),
         (Some(names), Ok(class)) if class < names.len() => names[class].clone(),
         (_, Ok(class)) => format!("class {class}"),
     };
-    HttpResponse::Ok().json(seen.map(|seen| {
-        let names: Vec<_> = seen.labels.iter().map(|&label| name(label)).collect();
-        json!({ "first_seq": seen.first_seq, "names": names, "width": seen.size.width, "height": seen.size.height })
-    }))
-}
-
-/// The pictures, side by side.
-async fn strip_png(board: Data<Arc<Board>>) -> impl Responder {
-    match board.tap.look().map(|seen| strip_of(&seen)) {
-        Some(Ok(strip)) => HttpResponse::Ok().content_type("image/png").body(strip.bytes),
-        Some(Err(error)) => HttpResponse::InternalServerError().body(error.to_string()),
-        None => HttpResponse::NoContent().finish(),
-    }
+    let names: Vec<_> = seen.labels.iter().map(|&label| name(label)).collect();
+    let (width, height) = (seen.size.width, seen.size.height);
+    let png = base64(&strip_of(seen)?.bytes);
+    Ok(json!({ "first_seq": seen.first_seq, "names": names, "width": width, "height": height, "png": png }))
 }
 
 /// Series of the past.
 async fn runs(board: Data<Arc<Board>>) -> impl Responder {
-    let folder = board.runs_folder.clone();
-    match web::block(move || history::read(&folder)).await {
-        Ok(found) => HttpResponse::Ok().json(found),
+    let read = move || {
+        let mut history = lock(&board.history);
+        serde_json::to_vec(&history.read(&board.runs_folder)).expect("reports have only text keys")
+    };
+    match web::block(read).await {
+        Ok(found) => HttpResponse::Ok().content_type("application/json").body(found),
         Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
     }
 }
@@ -159,9 +182,34 @@ fn mean(picture: &[u8], (width, by): (usize, usize), small_width: usize, at: usi
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::StatusCode;
     use fastgarden_data::geometry::Size;
 
     use super::*;
+
+    #[test]
+    fn a_page_too_many_is_told_so_until_another_one_is_closed() {
+        let board = Arc::new(Board::new(Live::new("tiny", 1), Arc::default(), None, PathBuf::new()));
+        let runtime = actix_web::rt::System::new();
+        let follow = || runtime.block_on(events(Data::new(Arc::clone(&board))));
+        let mut pages: Vec<HttpResponse> = (0..FOLLOWERS_MAX).map(|_| follow()).collect();
+        assert!(pages.iter().all(|page| page.status() == StatusCode::OK));
+        assert_eq!(follow().status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(pages.pop());
+        assert_eq!(follow().status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn names_and_pictures_are_those_of_one_look() {
+        let size = Size { width: 8, height: 8 };
+        let seen = Glimpse { size, pixels: vec![0; 3 * 8 * 8 * 3], labels: vec![1, -1, 7], first_seq: 32 };
+        let names = ["rose", "tulip"].map(str::to_owned);
+        let told = labelled(&seen, Some(&names)).unwrap();
+        assert_eq!(told["names"], json!(["tulip", "no label", "class 7"]));
+        assert_eq!((&told["first_seq"], &told["width"]), (&json!(32), &json!(8)));
+        let strip = strip_of(&seen).unwrap();
+        assert_eq!((strip.width, &told["png"]), (3 * 8, &json!(base64(&strip.bytes))));
+    }
 
     #[test]
     fn a_strip_holds_its_pictures_side_by_side_and_smaller() {

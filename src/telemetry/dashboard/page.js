@@ -3,7 +3,9 @@
 
 const POINTS_MAX = 1500;
 const STRIP_EVERY_MS = 2500;
+const QUARANTINED_EVERY_MS = 5000;
 const RUNS_EVERY_MS = 15000;
+const AGAIN_MS = 5000;
 
 const find = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
@@ -27,13 +29,47 @@ function make(tag, className, ...children) {
   return element;
 }
 
-function rows(body, cells) {
-  body.replaceChildren(...cells.map((row) => {
-    const line = document.createElement("tr");
-    row.forEach((cell, at) => line.append(make("td", at > 0 ? "number" : "", cell)));
-    return line;
-  }));
+// Makes the children of an element like those given, and touches only what differs: what didn't change keeps a screen
+// reader's place, a selection and a tooltip.
+function show(parent, children) {
+  while (parent.childNodes.length > children.length) parent.lastChild.remove();
+  children.forEach((child, at) => {
+    if (at < parent.childNodes.length) become(parent.childNodes[at], child);
+    else parent.append(child);
+  });
 }
+
+function become(old, wanted) {
+  if (old.nodeName !== wanted.nodeName) { old.replaceWith(wanted); return; }
+  if (old.nodeType === Node.TEXT_NODE) { if (old.data !== wanted.data) old.data = wanted.data; return; }
+  for (const { name } of [...old.attributes]) if (!wanted.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of wanted.attributes) {
+    if (old.getAttribute(name) === value) continue;
+    // The page's policy allows styles that a script sets, but not the attribute.
+    if (name === "style") old.style.cssText = value;
+    else old.setAttribute(name, value);
+  }
+  show(old, [...wanted.childNodes]);
+}
+
+function setText(element, text) {
+  // Screen readers tell what changes; the same again is no change.
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function rows(body, cells) {
+  show(body, cells.map((row) => make("tr", "", ...row.map((cell, at) => make("td", at > 0 ? "number" : "", cell)))));
+}
+
+async function ask(path) {
+  const answer = await fetch(path, { cache: "no-store" });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return answer.json();
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+// What can't be had now is asked for again the next time.
+const quietly = (work) => () => work().catch(() => {});
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -70,6 +106,8 @@ function accuracyOf(moment) {
 }
 
 let moments = [];
+// Moments that come while those before them are asked for; null when these are there.
+let arrived = null;
 
 function plotOf(chart) {
   const line = colour("--line"), faint = colour("--faint");
@@ -96,7 +134,7 @@ function dataOf(chart) {
 function buildCharts() {
   find("charts").replaceChildren();
   for (const chart of charts) {
-    chart.now = make("output");
+    chart.now = make("span");
     chart.place = make("div", "plot");
     chart.place.setAttribute("role", "img");
     const card = make("div", "chart", make("h3", "", chart.title, chart.now), chart.place);
@@ -111,7 +149,7 @@ function drawCharts() {
     const data = dataOf(chart);
     chart.plot.setData(data);
     const text = chart.text(data.slice(1).map((line) => line[line.length - 1]));
-    chart.now.textContent = text;
+    setText(chart.now, text);
     chart.place.setAttribute("aria-label", `${chart.title}: ${text} now`);
   }
 }
@@ -136,7 +174,7 @@ function queue(readiness, name) {
   const tube = make("i");
   tube.style.setProperty("--filled", `${100 * readiness}%`);
   const element = make("span", "queue", tube, percent(readiness));
-  element.title = `${name}: holds something ${percent(readiness)} of the time`;
+  element.title = `${name}: share of the time that it holds something`;
   return element;
 }
 
@@ -156,25 +194,20 @@ function drawFlow(moment) {
   items.push(make("li", "", queue(moment.batch_readiness, "batch channel"),
     box("trainer", "owns the device", moment.bottleneck === "trainer", [1 - wait, wait, 0],
       [["images/s", grouped(rate)], ["step", milliseconds(step)], ["waits", percent(wait)]])));
-  find("flow").replaceChildren(...items);
+  show(find("flow"), items);
 }
 
 const LIMITS = { read: "Reading limits", decode: "Decoding limits", augment: "Augmenting limits", sequence: "Sequencing limits",
   trainer: "The trainer limits", balanced: "Balanced" };
 
-function setText(id, text) {
-  // Screen readers tell what changes; the same again is no change.
-  if (find(id).textContent !== text) find(id).textContent = text;
-}
-
 function drawMoment(moment) {
   const place = moment.place || {};
-  setText("bottleneck", LIMITS[moment.bottleneck] || "…");
-  setText("verdict", moment.verdict || "Nothing can be said yet.");
-  setText("place", `${place.recipe} · run ${place.run || "–"} of ${place.runs} · epoch ${place.epoch || "–"} of ${place.epochs || "–"} · ${place.phase}`);
+  setText(find("bottleneck"), LIMITS[moment.bottleneck] || "…");
+  setText(find("verdict"), moment.verdict || "Nothing can be said yet.");
+  setText(find("place"), `${place.recipe} · run ${place.run || "–"} of ${place.runs} · epoch ${place.epoch || "–"} of ${place.epochs || "–"} · ${place.phase}`);
   document.title = `${place.recipe}: ${LIMITS[moment.bottleneck] || "starting"}`;
   find("progress").value = place.total > 0 ? place.done / place.total : 0;
-  setText("progress-text", `${grouped(place.done || 0)} of ${grouped(place.total || 0)} examples`);
+  setText(find("progress-text"), `${grouped(place.done || 0)} of ${grouped(place.total || 0)} examples`);
   drawFlow(moment);
   const reasons = (moment.quarantined || []).map(({ name, tickets }) => [name.replaceAll("_", " "), grouped(tickets)]);
   rows(find("quarantine"), reasons.length > 0 ? reasons : [["none", "0"]]);
@@ -188,33 +221,58 @@ function drawMoment(moment) {
 }
 
 function take(moment) {
+  if (arrived !== null) { arrived.push(moment); return; }
   const last = moments[moments.length - 1];
   if (last && moment.seconds <= last.seconds) return;
   moments.push(moment);
   if (moments.length > POINTS_MAX) moments = moments.filter((_, at) => at % 2 === 0 || at > POINTS_MAX - 100);
 }
 
-// ---- pictures ----
+// Asks for what was before this connection: after a break something is missing, and the program may be another one by now,
+// which counts its seconds from nought.
+async function catchUp() {
+  const meanwhile = [];
+  arrived = meanwhile;
+  let past = null;
+  while (past === null) {
+    past = await ask("past.json").catch(() => null);
+    // The connection broke again, and who opened the next one catches up.
+    if (arrived !== meanwhile) return;
+    if (past === null) await pause(AGAIN_MS);
+  }
+  moments = past;
+  arrived = null;
+  meanwhile.forEach(take);
+  drawCharts();
+}
+
+// ---- pictures, quarantined records ----
 
 async function drawStrip() {
   if (document.hidden) return;
-  const answer = await fetch("strip.json", { cache: "no-store" });
-  const seen = answer.ok ? await answer.json() : null;
-  if (!seen) return;
+  const seen = await ask("strip.json");
+  if (seen === null) return;
   const picture = new Image();
-  picture.src = `strip.png?${seen.first_seq}-${Date.now()}`;
+  picture.src = `data:image/png;base64,${seen.png}`;
   await picture.decode();
   const width = picture.width / seen.names.length;
-  find("strip").replaceChildren(...seen.names.map((name, at) => {
-    const canvas = document.createElement("canvas");
+  const strip = find("strip");
+  show(strip, seen.names.map((name) => {
+    const canvas = make("canvas");
     canvas.width = width;
     canvas.height = picture.height;
-    canvas.getContext("2d").drawImage(picture, -at * width, 0);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", name);
     return make("div", "", canvas, name);
   }));
-  setText("strip-text", `From example ${grouped(seen.first_seq)} of the epoch on, ${seen.width} × ${seen.height} px, as they leave the pipeline; what the recipe changes on the device comes after.`);
+  strip.querySelectorAll("canvas").forEach((canvas, at) => canvas.getContext("2d").drawImage(picture, -at * width, 0));
+  setText(find("strip-text"), `From example ${grouped(seen.first_seq)} of the epoch on, ${seen.width} × ${seen.height} px, as they leave the pipeline; what the recipe changes on the device comes after.`);
+}
+
+async function drawQuarantined() {
+  if (document.hidden) return;
+  const told = await ask("quarantined.json");
+  show(find("quarantined"), told.reverse().map((sentence) => make("li", "", sentence)));
 }
 
 // ---- series of the past ----
@@ -282,9 +340,7 @@ function drawComparison() {
 }
 
 async function readRuns() {
-  const answer = await fetch("runs.json", { cache: "no-store" });
-  if (!answer.ok) return;
-  const found = await answer.json();
+  const found = await ask("runs.json");
   if (JSON.stringify(found) === JSON.stringify(series)) return;
   series = found;
   drawRuns();
@@ -299,25 +355,44 @@ function drawSoon(moment) {
   waiting = moment;
 }
 
+function tellLink(state, text) {
+  find("link").className = state;
+  setText(find("link"), text);
+}
+
+// What the program says of why it sends nothing (a token is wanted, say); null where somebody else answers, or nobody.
+async function refusal() {
+  try {
+    const answer = await fetch("events", { cache: "no-store", signal: AbortSignal.timeout(AGAIN_MS) });
+    if (answer.ok) await answer.body.cancel();
+    const isOurs = [401, 403, 503].includes(answer.status) && /^text\/plain/.test(answer.headers.get("content-type"));
+    return isOurs ? await answer.text() : null;
+  } catch {
+    return null;
+  }
+}
+
 function listen() {
   const source = new EventSource("events");
-  source.onopen = () => { find("link").className = ""; setText("link", "live"); };
-  source.onerror = () => { find("link").className = "broken"; setText("link", "connection lost; the run may have ended, trying again"); };
+  source.onopen = () => { tellLink("", "live"); catchUp(); };
+  source.onerror = async () => {
+    // A browser tries again by itself where nobody answers, but never after another answer than it hoped for.
+    const isOver = source.readyState === EventSource.CLOSED;
+    const reason = isOver ? await refusal() : null;
+    tellLink("broken", reason || "connection lost; the run may have ended, trying again");
+    if (isOver) setTimeout(listen, AGAIN_MS);
+  };
   source.onmessage = (event) => { const moment = JSON.parse(event.data); take(moment); drawSoon(moment); };
 }
 
-// A picture that can't be had now is asked for again the next time.
-const quietly = (work) => () => work().catch(() => {});
-
-async function start() {
+function start() {
   buildCharts();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { buildCharts(); drawCharts(); drawComparison(); });
-  await quietly(async () => { moments = await (await fetch("past.json")).json(); })();
   listen();
-  quietly(drawStrip)();
-  quietly(readRuns)();
-  setInterval(quietly(drawStrip), STRIP_EVERY_MS);
-  setInterval(quietly(readRuns), RUNS_EVERY_MS);
+  for (const [work, everyMs] of [[drawStrip, STRIP_EVERY_MS], [drawQuarantined, QUARANTINED_EVERY_MS], [readRuns, RUNS_EVERY_MS]]) {
+    quietly(work)();
+    setInterval(quietly(work), everyMs);
+  }
 }
 
 start();

@@ -6,7 +6,7 @@
 mod screen;
 mod view;
 
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use fastgarden_data::shared::lock;
 
 use self::view::View;
 use super::live::Live;
+use crate::told::{harmless, say};
 
 pub use self::screen::{Screen, is_there};
 
@@ -23,7 +24,7 @@ pub use self::screen::{Screen, is_there};
 const DRAW_EVERY: Duration = Duration::from_millis(250);
 
 /// Lines that belong on the screen besides the moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Lines {
     /// Of the epoch table, its header first.
     epochs: Vec<String>,
@@ -50,12 +51,7 @@ impl Tui {
         let screen = Arc::new(screen);
         let listening = {
             let lines = Arc::clone(&lines);
-            let listen = move || {
-                for line in BufReader::new(told).lines().map_while(Result::ok) {
-                    lock(&lines).notes.extend((!line.trim().is_empty()).then_some(line));
-                }
-            };
-            std::thread::Builder::new().name("tui-notes".to_owned()).spawn(listen)?
+            std::thread::Builder::new().name("tui-notes".to_owned()).spawn(move || listen(told, &lines))?
         };
         let (stop, stopped) = bounded(0);
         let drawing = {
@@ -95,9 +91,29 @@ impl Drop for Tui {
             tracing::error!("a thread of the full-screen view ended in a panic");
         }
         for line in &lock(&self.lines).notes[self.told_before..] {
-            eprintln!("{line}");
+            say(line);
         }
     }
+}
+
+/// Makes notes of what is written to standard error, by whomever.
+fn listen(told: impl Read, lines: &Mutex<Lines>) {
+    for line in BufReader::new(told).split(b'\n').map_while(Result::ok) {
+        let line = harmless(without_sequences(&String::from_utf8_lossy(&line)).trim_end());
+        lock(lines).notes.extend((!line.is_empty()).then_some(line));
+    }
+}
+
+/// A line without its colours: log lines have them, since standard error was a terminal when logging began.
+fn without_sequences(line: &str) -> String {
+    let mut pieces = line.split("\u{1b}[");
+    let mut kept = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        // Parameters come first, then one character that says what they mean.
+        let rest = piece.trim_start_matches(|part: char| matches!(part, ' '..='?'));
+        kept += rest.strip_prefix(|last: char| matches!(last, '@'..='~')).unwrap_or(rest);
+    }
+    kept
 }
 
 fn draw_until(stopped: &Receiver<()>, screen: &Screen, live: &Live, lines: &Mutex<Lines>) {
@@ -107,16 +123,37 @@ fn draw_until(stopped: &Receiver<()>, screen: &Screen, live: &Live, lines: &Mute
     };
     loop {
         let (now, past) = (live.now(), live.past());
-        let drawn = {
-            let lines = lock(lines);
-            let view = View { now: &now, past: &past, epochs: &lines.epochs, notes: &lines.notes };
-            terminal.draw(|frame| view.draw(frame)).map(drop)
-        };
-        if let Err(error) = drawn {
+        // A copy, since drawing takes as long as the terminal likes, and the training must not wait for the lines.
+        let Lines { epochs, notes } = lock(lines).clone();
+        let view = View { now: &now, past: &past, epochs: &epochs, notes: &notes };
+        if let Err(error) = terminal.draw(|frame| view.draw(frame)) {
             return tracing::warn!(%error, "the full-screen view ends here; the run goes on");
         }
         if stopped.recv_timeout(DRAW_EVERY) != Err(RecvTimeoutError::Timeout) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(told: &[u8]) -> Vec<String> {
+        let lines = Mutex::new(Lines::default());
+        listen(told, &lines);
+        lock(&lines).notes.clone()
+    }
+
+    #[test]
+    fn what_is_told_becomes_notes_without_colours() {
+        let told = b"\x1b[2m2026-01-01\x1b[0m \x1b[1;33mWARN\x1b[0m slow\r\n\n \nthe last\x1b[";
+        assert_eq!(notes(told), ["2026-01-01 WARN slow", "the last"]);
+    }
+
+    #[test]
+    fn no_line_ends_the_notes_or_plays_tricks_on_the_terminal() {
+        let told = b"\xff is not UTF-8\n\x1b]0;a title\x07\nand on\n";
+        assert_eq!(notes(told), ["\u{fffd} is not UTF-8", "\u{fffd}]0;a title\u{fffd}", "and on"]);
     }
 }

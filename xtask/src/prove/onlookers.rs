@@ -33,11 +33,11 @@ impl Onlookers {
             all.push(("moments", std::thread::spawn(move || moments(&at))));
             all.push((
                 "pictures",
-                std::thread::spawn(move || asks(&for_strip, STRIP_EVERY, &["/strip.json", "/strip.png"], b"\x89PNG")),
+                std::thread::spawn(move || asks(&for_strip, STRIP_EVERY, "/strip.json", b"\"png\"")),
             ));
         }
         if let Some(at) = metrics.filter(|_| look) {
-            let scrapes = move || asks(&at, SCRAPE_EVERY, &["/metrics"], b"fastgarden_examples_trained_total");
+            let scrapes = move || asks(&at, SCRAPE_EVERY, "/metrics", b"fastgarden_examples_trained_total");
             all.push(("metrics", std::thread::spawn(scrapes)));
         }
         Self(all)
@@ -67,16 +67,14 @@ fn moments(at: &str) -> usize {
     lines.filter(|line| line.starts_with("data: {")).count()
 }
 
-/// Asks for pages again and again; how many answers had these bytes in them.
-fn asks(at: &str, every: Duration, paths: &[&str], wanted: &[u8]) -> usize {
+/// Asks for a page again and again; how many answers had these bytes in them.
+fn asks(at: &str, every: Duration, path: &str, wanted: &[u8]) -> usize {
     let mut seen = 0;
     loop {
-        for path in paths {
-            let mut answer = Vec::new();
-            match ask(at, path).and_then(|mut stream| stream.read_to_end(&mut answer)) {
-                Ok(_) => seen += usize::from(answer.windows(wanted.len()).any(|part| part == wanted)),
-                Err(_) => return seen,
-            }
+        let mut answer = Vec::new();
+        match ask(at, path).and_then(|mut stream| stream.read_to_end(&mut answer)) {
+            Ok(_) => seen += usize::from(answer.windows(wanted.len()).any(|part| part == wanted)),
+            Err(_) => return seen,
         }
         std::thread::sleep(every);
     }

@@ -10,6 +10,7 @@ use fastgarden_data::outcome::Use;
 use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::pipeline::Pipeline;
 use fastgarden_data::plan::Occasion;
+use tch::Tensor;
 
 use super::progress::TrainError;
 use super::scratch::{Scratch, Sent};
@@ -18,10 +19,10 @@ use crate::optimizer::Rates;
 
 /// Steps that are not measured, besides those whose batches were made ahead: libraries allocate in them.
 const WARM_UP_STEPS: u64 = 3;
-/// How long each of both is measured, about.
+/// How long each of both is measured, about, and the longest that is warmed up.
 const TIME: Duration = Duration::from_secs(5);
-/// Steps that are measured of each.
-const STEPS: RangeInclusive<u64> = 4..=200;
+/// Steps that are measured of each. With the first and one of the warm-up it takes six at least.
+const STEPS: RangeInclusive<u64> = 2..=200;
 /// Batches that are replayed in turn: every pipeline has slabs for so many.
 const REPLAYED: u64 = 2;
 
@@ -46,10 +47,12 @@ impl Headroom {
 /// Measures the first stage of `spec` on a net that is thrown away; `batches_ahead` is how many batches the pipeline
 /// makes before they are wanted. `None` when no batch could be used.
 pub fn headroom(spec: &TrainSpec, pipeline: &Pipeline, batches_ahead: usize) -> Result<Option<Headroom>, TrainError> {
-    let mut probe = Probe { spec, pipeline, scratch: Scratch::new(spec)?, steps: 0, epoch: 0 };
-    let Some(warm_up) = probe.fed(WARM_UP_STEPS + batches_ahead as u64)? else { return Ok(None) };
-    let steps = (warm_up.steps as f64 * TIME.as_secs_f64() / warm_up.seconds) as u64;
-    let steps = steps.clamp(*STEPS.start(), *STEPS.end());
+    let mut probe = Probe { spec, pipeline, scratch: Scratch::new(spec)?, steps: 0, epoch: 0, unfetched: None };
+    let Some(first) = probe.fed(1)? else { return Ok(None) };
+    // Where a step takes seconds, batches made ahead mean nothing: the next ones are ready in time as well.
+    let steps = first.steps_in(TIME).clamp(1, WARM_UP_STEPS + batches_ahead as u64);
+    let Some(warm_up) = probe.fed(steps)? else { return Ok(None) };
+    let steps = warm_up.steps_in(TIME).clamp(*STEPS.start(), *STEPS.end());
     let wait_before_s = pipeline.observe()?.consumer_wait_s;
     let Some(fed) = probe.fed(steps)? else { return Ok(None) };
     let wait_s = pipeline.observe()?.consumer_wait_s - wait_before_s;
@@ -68,6 +71,8 @@ struct Probe<'a> {
     /// Made so far.
     steps: u64,
     epoch: u32,
+    /// The loss of the last step, while a device may still work for it.
+    unfetched: Option<Tensor>,
 }
 
 /// What some steps came to.
@@ -79,6 +84,11 @@ struct Stretch {
 }
 
 impl Stretch {
+    /// How many such steps would take so long.
+    fn steps_in(&self, time: Duration) -> u64 {
+        (self.steps as f64 * time.as_secs_f64() / self.seconds) as u64
+    }
+
     fn images_per_s(&self) -> f64 {
         self.images as f64 / self.seconds
     }
@@ -93,6 +103,11 @@ impl Probe<'_> {
             let steps_before = stretch.steps;
             for batch in batches.by_ref() {
                 let mut batch = batch?;
+                // For the arrows of a trace: chunks go into steps here too.
+                let (phase, number) = (batch.phase_number(), batch.number());
+                let step = self.steps + 1;
+                let _span =
+                    tracing::trace_span!(target: "fastgarden::batch", "step", phase, batch = number, step).entered();
                 let (rows, sent) = (batch.len(), self.scratch.send(&batch));
                 batch.release_pixels();
                 self.step(sent, rows, &mut stretch);
@@ -104,6 +119,7 @@ impl Probe<'_> {
                 return Ok(None);
             }
         }
+        self.fetch();
         stretch.seconds = begun.elapsed().as_secs_f64();
         Ok(Some(stretch))
     }
@@ -116,6 +132,7 @@ impl Probe<'_> {
         for batch in kept.iter().cycle().take(steps as usize) {
             self.step(self.scratch.send(batch), batch.len(), &mut stretch);
         }
+        self.fetch();
         stretch.seconds = begun.elapsed().as_secs_f64();
         for batch in &mut kept {
             batch.settle(Use::Trained);
@@ -139,9 +156,16 @@ impl Probe<'_> {
         let launched = self.scratch.step(sent, self.steps, Rates::from(0.0));
         stretch.steps += 1;
         stretch.images += rows as u64;
+        self.unfetched = Some(launched.loss);
         if self.steps.is_multiple_of(self.spec.fetch_every as u64) {
-            // Whoever reads a loss waits for every step before it.
-            let _loss = launched.loss.double_value(&[]);
+            self.fetch();
+        }
+    }
+
+    /// Whoever reads a loss waits for every step before it.
+    fn fetch(&mut self) {
+        if let Some(loss) = self.unfetched.take() {
+            let _loss = loss.double_value(&[]);
         }
     }
 }
