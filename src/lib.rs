@@ -2,6 +2,9 @@
 //! A library so that its parts can be tested; `main.rs` is the program. Not here: reading shards (`fastgarden-data`)
 //! and nets (`fastgarden-train`).
 
+// The macros panic when nobody reads any more: see `told`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 // From what was typed to what is to be done.
 pub mod cli;
 pub mod examples;

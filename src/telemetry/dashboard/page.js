@@ -11,7 +11,8 @@ const find = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
 const grouped = (number) => Math.round(number).toLocaleString("en-US");
 const digits = (number, count) => (number === null || number === undefined ? "–" : Number(number).toPrecision(count));
-const milliseconds = (ms) => (ms === null || ms === undefined ? "–" : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`);
+const tenths = (number) => (number < 10 ? number.toFixed(1) : grouped(number));
+const milliseconds = (ms) => (ms === null || ms === undefined ? "–" : `${tenths(ms)} ms`);
 
 function bytes(count) {
   if (count === null || count === undefined) return "–";
@@ -85,7 +86,7 @@ const charts = [
   { title: "A step, ms", lines: [
       ["work", "--busy", (m) => trainer(m).step_ms],
       ["wait", "--input", (m) => waitOf(trainer(m))]],
-    text: (v) => `work ${digits(v[0], 3)}, wait ${digits(v[1], 3)}` },
+    text: (v) => `work ${milliseconds(v[0])}, wait ${milliseconds(v[1])}` },
   { title: "Training loss", lines: [["", "--second", (m) => trainer(m).loss]], text: (v) => digits(v[0], 4) },
   { title: "Validation accuracy, %", lines: [["", "--busy", (m) => accuracyOf(m)]], text: (v) => (v[0] === null || v[0] === undefined ? "none yet" : v[0].toFixed(2)) },
   { title: "Learning rate", lines: [["", "--ready", (m) => trainer(m).lr]], text: (v) => digits(v[0], 3) },
@@ -216,7 +217,7 @@ function drawMoment(moment) {
   if (held.cache_bytes !== null && held.cache_bytes !== undefined) memory.push(["cache", bytes(held.cache_bytes), bytes(held.cache_bytes_max)]);
   memory.push(["resident", bytes(held.resident_bytes), "–"]);
   const credits = (count.credits_free || 0) + (count.credits_in_slabs || 0);
-  memory.push(["rows in flight", grouped(count.in_flight || 0), grouped(credits)]);
+  memory.push(["rows in slabs", grouped(count.credits_in_slabs || 0), grouped(credits)]);
   rows(find("memory"), memory);
 }
 
