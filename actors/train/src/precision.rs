@@ -111,6 +111,19 @@ mod tests {
     }
 
     #[test]
+    fn a_product_in_bf16_has_nothing_of_other_rows() {
+        let filled = |size: [i64; 3]| Tensor::ones(size, (Kind::BFloat16, Device::Cpu));
+        let rows = filled([4, 128, 33]);
+        let _every_second = rows.slice(1, 1, None, 2).fill_(f64::NAN);
+        let product = rows.bmm(&filled([4, 33, 96]));
+        let sums = product.slice(1, 0, None, 2).to_kind(Kind::Float);
+        assert!(
+            sums.eq(33.0).all().int64_value(&[]) == 1,
+            "oneDNN uses AMX: see ONEDNN_MAX_CPU_ISA in .cargo/config.toml"
+        );
+    }
+
+    #[test]
     fn gradients_come_back_as_they_were_and_overflows_halve_the_scale() {
         let (mut scaler, state) = (Scaler::new(Device::Cpu), one_parameter());
         assert_eq!(pass(&mut scaler, &state, 0.75), (true, SCALE_START));
