@@ -16,9 +16,7 @@ pub fn cores() -> usize {
 /// Memory that is free to take, bytes, where the system says so (Linux): of the machine, or of the control group
 /// (a container) that this process lives in, whichever is less.
 pub fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
+    let machine = size_in("/proc/meminfo", "MemAvailable")?;
     let groups = [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")];
     let group = groups.iter().find_map(|(most, taken)| Some(number(most)?.saturating_sub(number(taken)?)));
     Some(group.map_or(machine, |group| group.min(machine)))
@@ -27,8 +25,13 @@ pub fn available_bytes() -> Option<u64> {
 /// What Linux says of this process's memory under that name of `/proc/self/status` (`VmRSS`, what is resident; `VmHWM`,
 /// the most that ever was), bytes; `None` elsewhere.
 pub fn own_bytes(name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    size_in("/proc/self/status", name)
+}
+
+/// The size of that name in one of Linux's files of sizes, bytes.
+fn size_in(file: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 

@@ -47,7 +47,7 @@ const PROOFS: [Proof; 7] = [
     Proof {
         name: "bottleneck",
         options: &["--runs", "--data"],
-        claim: "a slow disk, slow decoders, a slow trainer and a matched pair are named in at least 19 of 20 runs each",
+        claim: "a slow disk, slow decoders, a slow trainer and two matched pairs are named in at least 19 of 20 runs each",
         run: bottleneck::prove,
     },
     Proof {
