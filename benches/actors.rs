@@ -62,7 +62,7 @@ fn actors(criterion: &mut Criterion) {
         group.bench_function(format!("{readers} readers, {decoders} decoders"), |bencher| {
             bencher.iter_custom(|rounds| {
                 let walk = |_| {
-                    let stretch = common::epoch(&pipeline, &spec, prefetch_batches, Duration::ZERO);
+                    let stretch = common::epoch(&pipeline, &spec, prefetch_batches, |_| {});
                     rates.push(stretch.rate());
                     stretch.time_of(RECORDS)
                 };

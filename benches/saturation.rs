@@ -76,7 +76,7 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, index: &Arc<Index>, point: 
     let Point { decoders, prefetch_batches, batch_rows, .. } = point;
     let spec = PhaseSpec { batch_rows, ..common::phase(index, point.path) };
     let cache = point.cache.map(|mode| Arc::new(Cache::new(mode, CACHE_BYTES)));
-    let walk = |pipeline: &Pipeline| common::epoch(pipeline, &spec, prefetch_batches, Duration::ZERO);
+    let walk = |pipeline: &Pipeline| common::epoch(pipeline, &spec, prefetch_batches, |_| {});
     let mut pipeline: Option<Pipeline> = None;
     let (mut stretches, mut loops): (Vec<Stretch>, Vec<f64>) = (Vec::new(), Vec::new());
     group.bench_function(point.name(), |bencher| {

@@ -20,8 +20,7 @@ fn trainer_feed(criterion: &mut Criterion) {
     let options = common::options(&spec);
     let prefetch_batches = options.prefetch_batches;
     let pipeline = Pipeline::start(options).expect("there is memory");
-    let alone: Vec<f64> =
-        (0..3).map(|_| common::epoch(&pipeline, &spec, prefetch_batches, Duration::ZERO).rate()).collect();
+    let alone: Vec<f64> = (0..3).map(|_| common::epoch(&pipeline, &spec, prefetch_batches, |_| {}).rate()).collect();
     let batch_time = Duration::from_secs_f64(spec.batch_rows as f64 / common::median(&alone));
     for factor in STEPS {
         let step = batch_time.mul_f64(factor);
@@ -29,7 +28,7 @@ fn trainer_feed(criterion: &mut Criterion) {
         group.bench_function(format!("step of {factor} batch times"), |bencher| {
             bencher.iter_custom(|rounds| {
                 let walk = |_| {
-                    let stretch = common::epoch(&pipeline, &spec, prefetch_batches, step);
+                    let stretch = common::epoch(&pipeline, &spec, prefetch_batches, |_| std::thread::sleep(step));
                     waits.push(stretch.window().consumer_wait_share());
                     stretch.time_of(u64::from(index.len()))
                 };

@@ -128,10 +128,16 @@ impl Stretch {
     }
 }
 
-/// Walks one epoch, a consumer that is busy for `step` with each batch. As many batches as the pipeline works on at a time
-/// pass before the stretch and after it, so that it neither begins with full slabs nor ends in an emptying pipeline.
-pub fn epoch(pipeline: &Pipeline, spec: &PhaseSpec, prefetch_batches: usize, step: Duration) -> Stretch {
-    let margin = (prefetch_batches + 2) as u64;
+/// Batches that the pipeline works on at a time.
+pub fn margin_batches(prefetch_batches: usize) -> u64 {
+    prefetch_batches as u64 + 2
+}
+
+/// Walks one epoch with a consumer that makes a `step`, of so many images, with each batch. As many batches as the pipeline
+/// works on at a time pass before the stretch and after it, so that it neither begins with full slabs nor ends in an
+/// emptying pipeline.
+pub fn epoch(pipeline: &Pipeline, spec: &PhaseSpec, prefetch_batches: usize, mut step: impl FnMut(u64)) -> Stretch {
+    let margin = margin_batches(prefetch_batches);
     let batches_in_all = spec.batches();
     assert!(batches_in_all > 2 * margin, "{batches_in_all} batches are too few to measure amid; take more records");
     let mark = || (Instant::now(), pipeline.observe().expect("the pipeline runs"));
@@ -149,9 +155,7 @@ pub fn epoch(pipeline: &Pipeline, spec: &PhaseSpec, prefetch_batches: usize, ste
         } else if number == batches_in_all - margin {
             to = Some(mark());
         }
-        if !step.is_zero() {
-            std::thread::sleep(step);
-        }
+        step(rows);
     }
     batches.finish().expect("every batch was settled");
     let ((begun, before), (ended, after)) = from.zip(to).expect("the margins lie within the epoch");

@@ -21,7 +21,8 @@ const MISS_IN: usize = 20;
 const PICTURES: usize = 2_048;
 /// Rows of a batch of the pair matched by work: its step then takes long enough for whole milliseconds to be exact enough.
 const PAIR_ROWS: usize = 128;
-/// Most that the pipeline's rate may change while such a pair runs,
+const RATE: &str = "images_per_s";
+/// Most that the work of a picture may change while such a pair runs, and the pipeline's rate until afterwards,
 const DRIFT_MAX: f64 = 0.05;
 /// and how often a pair is made for one that didn't.
 const TRIES_MAX: usize = 20;
@@ -101,21 +102,27 @@ fn bench(program: &Program, words: &[&str], data: &Path) -> Result<Value> {
     program.json("measuring", &[&["bench", "--no-ceiling"], words].concat(), data)
 }
 
-/// Measures the pipeline's rate, and at once runs it with a trainer whose step takes what a batch then took. The pair was
-/// matched if the rate is the same afterwards; else that is done once more, whatever the verdict was.
+/// Measures the pipeline alone, and at once runs it with a trainer whose step takes what a batch then took. That was a pair
+/// if pictures took the processor as long in it as before, and the pipeline alone is as fast afterwards, neither of which is
+/// any part of the verdict; else it is done once more, whatever the verdict was.
 fn matched_pair(program: &Program, words: &[&str], data: &Path) -> Result<Value> {
     let rows = PAIR_ROWS.to_string();
     let words = [&["--batch-size", &rows], words].concat();
-    let rate = || Ok(bench(program, &words, data)?["images_per_s"].as_f64().unwrap_or(f64::NAN));
-    let mut before: f64 = rate()?;
+    let figure = |seen: &Value, name: &str| seen[name].as_f64().unwrap_or(f64::NAN);
+    let mut before = bench(program, &words, data)?;
     for _ in 0..TRIES_MAX {
-        let step_ms = (1e3 * PAIR_ROWS as f64 / before).round().to_string();
+        let step_ms = (1e3 * PAIR_ROWS as f64 / figure(&before, RATE)).round().to_string();
         let seen = bench(program, &[&["--stand-in-step-ms", &step_ms], &words[..]].concat(), data)?;
-        let after = rate()?;
-        if (after / before - 1.0).abs() <= DRIFT_MAX {
+        let after = bench(program, &words, data)?;
+        let drift = |seen, name| figure(seen, name) / figure(&before, name) - 1.0;
+        let (work, rate) = (drift(&seen, "cpu_s_per_1000_images"), drift(&after, RATE));
+        if work.abs() <= DRIFT_MAX && rate.abs() <= DRIFT_MAX {
             return Ok(seen);
         }
-        println!("     no pair: the pipeline's rate alone went from {before:.0} to {after:.0} images/s");
+        let (work, rate) = (100.0 * work, 100.0 * rate);
+        println!(
+            "     no pair: a picture then took {work:+.1} % CPU time, and the rate alone was {rate:+.1} % afterwards"
+        );
         before = after;
     }
     let found = format!("in {TRIES_MAX} tries the machine never kept its speed for as long as a pair takes");

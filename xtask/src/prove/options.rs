@@ -51,26 +51,29 @@ mod tests {
 
     fn options(words: &str) -> Result<Options> {
         let words: Vec<OsString> = words.split_whitespace().map(OsString::from).collect();
-        Options::of("overhead", &["--pairs", "--data"], &words)
+        Options::of("overhead", &["--rounds", "--data"], &words)
     }
 
     #[test]
     fn options_are_read_by_their_names() {
-        let given = options("--pairs 2 --data /shards").expect("both are known");
-        assert_eq!(given.count("--pairs", 12).expect("a number"), 2);
+        let given = options("--rounds 2 --data /shards").expect("both are known");
+        assert_eq!(given.count("--rounds", 12).expect("a number"), 2);
         assert_eq!(given.folder("--data").expect("a path"), Some(PathBuf::from("/shards")));
         let none = options("").expect("nothing is needed");
-        assert_eq!((none.count("--pairs", 12).expect("the default"), none.folder("--data").expect("none")), (12, None));
+        assert_eq!(
+            (none.count("--rounds", 12).expect("the default"), none.folder("--data").expect("none")),
+            (12, None)
+        );
     }
 
     #[test]
     fn what_is_not_known_or_no_number_is_refused() {
-        for words in ["--pears 2", "--pairs", "--pairs 1 --pairs 2", "2"] {
+        for words in ["--pounds 2", "--rounds", "--rounds 1 --rounds 2", "2"] {
             assert!(matches!(options(words), Err(Problem::Usage { .. })), "{words}");
         }
-        for words in ["--pairs 0", "--pairs two"] {
+        for words in ["--rounds 0", "--rounds two"] {
             let given = options(words).expect("the name is known");
-            assert!(matches!(given.count("--pairs", 12), Err(Problem::Usage { .. })), "{words}");
+            assert!(matches!(given.count("--rounds", 12), Err(Problem::Usage { .. })), "{words}");
         }
     }
 }
