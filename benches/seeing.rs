@@ -7,9 +7,10 @@
 
 mod common;
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ use fastgarden_actors::recipe::Recipe;
 use fastgarden_actors::telemetry::chrome_trace::{self, ChromeTrace};
 use fastgarden_actors::telemetry::{Series, Telemetry};
 use fastgarden_data::phase::PhaseSpec;
-use fastgarden_data::pipeline::Pipeline;
+use fastgarden_data::pipeline::{Observer, Pipeline};
 use fastgarden_data::resample::ResamplePath;
-use fastgarden_train::trainer::{Event, Stepped};
+use fastgarden_train::trainer::{EpochRecord, Event, Stepped};
 use serde_json::json;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
@@ -31,9 +32,11 @@ use tracing_subscriber::reload::{self, Handle};
 
 /// A stretch takes about as long: a little more than the time between two looks at a pipeline.
 const STRETCH: Duration = Duration::from_millis(300);
-/// In one round of so many a page asks for pictures, and a scraper comes: more often than every 2.5 s, and every second, of
-/// the time that everything is on.
+/// In one round of so many a page asks for pictures, and an epoch ends: oftener than every 2.5 s of being shown, in which
+/// two cores give about as many images as the competition's epochs have.
 const PICTURES_IN: usize = 8;
+const EPOCH_IN: usize = 8;
+/// In one round of so many a scraper comes: oftener than every second.
 const SCRAPE_IN: usize = 3;
 /// Between two questions of an onlooker who has seen nothing yet.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -48,12 +51,11 @@ struct Arguments {
     bench: bool,
 }
 
-/// What can be seen of a stretch.
+/// What can be seen of a stretch; in the round of this number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Off,
-    Default,
-    /// In the round of this number.
+    Default(usize),
     Everything(usize),
 }
 
@@ -74,7 +76,7 @@ fn main() {
     for round in 0..arguments.rounds {
         // Each that shows something has one before it and one behind it that shows nothing.
         let off = bench.stretch(Way::Off);
-        let default = bench.stretch(Way::Default);
+        let default = bench.stretch(Way::Default(round));
         let off_again = bench.stretch(Way::Off);
         let everything = bench.stretch(Way::Everything(round));
         println!("{}", json!({ "off": off, "default": default, "off_again": off_again, "everything": everything }));
@@ -91,10 +93,14 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Batches that aren't measured, before a stretch and after it.
+    fn margin(&self) -> u64 {
+        common::margin_batches(common::options(&self.spec).prefetch_batches)
+    }
+
     /// Makes stretches of so many rows that are measured, or of whole epochs where one has fewer.
     fn take_rows_for(&mut self, rows: f64) {
-        let margins =
-            2 * common::margin_batches(common::options(&self.spec).prefetch_batches) * self.spec.batch_rows as u64;
+        let margins = 2 * self.margin() * self.spec.batch_rows as u64;
         let tickets = self.spec.plan.tickets();
         self.epochs = (rows / (tickets - margins) as f64).ceil() as u64;
         self.spec.tickets_max = Some((rows as u64 + margins).min(tickets));
@@ -104,78 +110,130 @@ impl Bench<'_> {
     fn stretch(&self, way: Way) -> f64 {
         let mut options = common::options(&self.spec);
         let prefetch_batches = options.prefetch_batches;
-        let mut telemetry = (way != Way::Off).then(|| self.telemetry(way));
-        options.tap = telemetry.as_ref().map(Telemetry::tap);
+        let mut shown = (way != Way::Off).then(|| self.shown(way));
+        options.tap = shown.as_ref().map(|shown| shown.telemetry.tap());
         let pipeline = Pipeline::start(options).expect("there is memory");
-        if let Some(telemetry) = &mut telemetry {
-            telemetry.begin_run(&self.folder.join("series/seed-1"), pipeline.observer(), 1, 1, 1);
-            telemetry.hear(&Event::Phase { epoch: 1, trains: true, done: 0, total: self.spec.plan.tickets() });
+        if let Some(shown) = &mut shown {
+            shown.begin(&self.spec, pipeline.observer());
         }
-        let onlookers = match (way, &telemetry) {
-            (Way::Everything(round), Some(telemetry)) => Onlookers::of(round, telemetry.notes()),
-            _ => Onlookers::default(),
-        };
-        let (mut done, mut number) = (0, 0);
-        let mut step = |examples| {
-            (done, number) = (done + examples, number + 1);
-            let step = Some(Stepped { number, lr: 0.01, examples });
-            telemetry.iter_mut().for_each(|telemetry| telemetry.hear(&Event::Batch { done, loss: Some(4.6), step }));
-        };
         let (mut images, mut time) = (0, Duration::ZERO);
         for _ in 0..self.epochs {
-            let stretch = common::epoch(&pipeline, &self.spec, prefetch_batches, &mut step);
+            let step = |examples| shown.iter_mut().for_each(|shown| shown.step(examples));
+            let stretch = common::epoch(&pipeline, &self.spec, prefetch_batches, step);
             (images, time) = (images + stretch.images, time + stretch.time);
         }
-        drop(telemetry);
-        self.trace.reload(None).expect("the subscriber lives");
-        onlookers.finish();
+        if let Some(shown) = shown {
+            shown.end();
+            self.trace.reload(None).expect("the subscriber lives");
+        }
         images as f64 / time.as_secs_f64()
     }
 
-    fn telemetry(&self, way: Way) -> Telemetry {
+    fn shown(&self, way: Way) -> Shown {
         let any_port = "127.0.0.1:0".parse().expect("an address");
         let mut args = SeeingArgs { dashboard: DashboardChoice::At(any_port), ..SeeingArgs::default() };
-        if way != Way::Default {
+        if let Way::Everything(_) = way {
             args.metrics = Some(any_port);
             let file = ChromeTrace::create(&self.folder.join("trace.json")).expect("the folder is writable");
             self.trace.reload(Some(chrome_trace::targets().and_then(file))).expect("the subscriber lives");
         }
         let runs_folder = self.folder.to_owned();
-        Telemetry::start(&args, Series { recipe: &self.recipe, runs: 1, class_names: None, runs_folder })
+        let telemetry =
+            Telemetry::start(&args, Series { recipe: &self.recipe, runs: 1, class_names: None, runs_folder });
+        let run = self.folder.join("series/seed-1");
+        fs::create_dir_all(&run).expect("the folder is writable");
+        // The first batch that is measured, and the last but one.
+        let (opens, closes) = (self.margin() + 1, self.spec.batches() - self.margin() - 1);
+        Shown { telemetry, way, run, opens, closes, number: 0, done: 0, onlookers: Vec::new() }
     }
 }
 
-/// A page that follows the moments, and at times asks for pictures, and a scraper.
-#[derive(Default)]
-struct Onlookers(Vec<(&'static str, JoinHandle<bool>)>);
+/// A stretch that is shown.
+struct Shown {
+    telemetry: Telemetry,
+    way: Way,
+    /// Its folder.
+    run: PathBuf,
+    /// Numbers of steps.
+    opens: u64,
+    closes: u64,
+    number: u64,
+    done: u64,
+    /// Who looks at what.
+    onlookers: Vec<(&'static str, JoinHandle<bool>)>,
+}
 
-impl Onlookers {
-    /// Those of a round, who look at the addresses that are told.
-    fn of(round: usize, notes: &[String]) -> Self {
-        let authority = |what: &str| {
-            let address = notes.iter().find_map(|note| note.strip_prefix(what)).expect("there is such a server");
-            let address = address.trim().strip_prefix("http://").expect("an address");
-            address.split('/').next().expect("an authority").to_owned()
-        };
-        let look = |server, path: &'static str, wanted: &'static str| {
-            let at = authority(server);
-            (path, std::thread::spawn(move || looks(&at, path, wanted)))
-        };
-        let mut all = vec![look("dashboard", "/events", "data: {")];
-        if round.is_multiple_of(PICTURES_IN) {
-            all.push(look("dashboard", "/strip.json", "\"png\""));
+impl Shown {
+    fn begin(&mut self, spec: &PhaseSpec, observer: Observer) {
+        self.telemetry.begin_run(&self.run, observer, 1, 1, 1);
+        self.telemetry.hear(&Event::Phase { epoch: 1, trains: true, done: 0, total: spec.plan.tickets() });
+        if let Way::Everything(_) = self.way {
+            self.look("dashboard", "/events", "data: {");
         }
-        if round.is_multiple_of(SCRAPE_IN) {
-            all.push(look("metrics", "/metrics", "fastgarden_examples_trained_total"));
-        }
-        Self(all)
     }
 
-    /// Where somebody saw nothing, nothing was measured.
-    fn finish(self) {
-        for (path, thread) in self.0 {
+    fn step(&mut self, examples: u64) {
+        (self.number, self.done) = (self.number + 1, self.done + examples);
+        let (number, done) = (self.number, self.done);
+        let step = Some(Stepped { number, lr: 0.01, peak_device_bytes: None });
+        self.telemetry.hear(&Event::Batch { done, loss: Some(4.6), examples, step });
+        match self.way {
+            Way::Default(round) | Way::Everything(round) if number == self.closes && round % EPOCH_IN == 0 => {
+                self.telemetry.hear(&Event::Epoch(epoch(done)));
+            }
+            Way::Everything(round) if number == self.opens => {
+                if round % PICTURES_IN == 0 {
+                    self.look("dashboard", "/strip.json", "\"png\"");
+                }
+                if round % SCRAPE_IN == 0 {
+                    self.look("metrics", "/metrics", "fastgarden_examples_trained_total");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody begins to look.
+    fn look(&mut self, server: &str, path: &'static str, wanted: &'static str) {
+        let mut notes = self.telemetry.notes().iter();
+        let address = notes.find_map(|note| note.strip_prefix(server)).expect("there is such a server");
+        let address = address.trim().strip_prefix("http://").expect("an address");
+        let authority = address.split('/').next().expect("an authority").to_owned();
+        self.onlookers.push((path, std::thread::spawn(move || looks(&authority, path, wanted))));
+    }
+
+    /// Where nothing was written, or somebody saw nothing, nothing was measured.
+    fn end(mut self) {
+        self.telemetry.end_run();
+        drop(self.telemetry);
+        for (path, thread) in self.onlookers {
             assert!(thread.join().expect("no onlooker panics"), "{path} showed nothing");
         }
+        let written = fs::read_dir(&self.run).expect("it is there").flatten().map(|entry| entry.path());
+        let bytes: u64 = written.map(|path| fs::metadata(path).map_or(0, |found| found.len())).sum();
+        assert!(bytes > 0, "no events were written");
+        fs::remove_dir_all(&self.run).expect("the folder is writable");
+    }
+}
+
+/// What is told at the end of an epoch.
+fn epoch(trained: u64) -> EpochRecord {
+    EpochRecord {
+        epoch: 1,
+        train_loss: 4.6,
+        valid_loss: Some(4.6),
+        accuracy: Some(0.01),
+        evaluated: 0,
+        evaluation_quarantined: 0,
+        images_per_s: 5e3,
+        input_wait_share: 0.9,
+        seconds: 1.0,
+        issued: trained,
+        trained,
+        quarantined: 0,
+        dropped_last: 0,
+        skipped_steps: 0,
+        class_histogram: vec![10; 104],
     }
 }
 

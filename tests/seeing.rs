@@ -306,10 +306,14 @@ fn a_browser_that_stops_reading_and_a_port_in_use_hold_up_nobody() {
     let running = Running::start(&place, "--dashboard 127.0.0.1:0");
     let address = running.dashboard();
     let deaf = ask(address, &format!("GET /events HTTP/1.1\r\nHost: {address}\r\n\r\n"));
+    // Answers are far more than the buffers between the two hold, questions are not.
+    let question = format!("GET /uPlot.js HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let choked = ask(address, &question.repeat((64 << 20) / get(address, "/uPlot.js", "").body.len()));
     let trained = |moment: &Value| moment["trainer"]["trained"].as_u64().unwrap_or(0);
     let seen: Vec<u64> = moments(address).map(|moment| trained(&moment)).take(12).collect();
     assert!(seen.last() > seen.first(), "{seen:?}");
-    drop(deaf);
+    assert_eq!(get(address, "/", "").status, 200);
+    drop((deaf, choked));
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct Heard {
     pub lr: Option<f64>,
     /// Of the last validation of this run.
     pub accuracy: Option<f64>,
+    /// The most that this run was seen to take of its device's memory.
+    pub peak_device_bytes: Option<u64>,
     /// Examples trained since the program began.
     pub trained: u64,
     /// Examples judged since the program began.
@@ -98,7 +100,7 @@ impl Live {
             let mut state = lock(&self.state);
             (state.place.run, state.place.seed, state.place.epochs) = (run as u32, seed, epochs);
             let heard = &mut state.heard;
-            (heard.step, heard.loss, heard.lr, heard.accuracy) = (0, None, None, None);
+            (heard.step, heard.loss, heard.lr, heard.accuracy, heard.peak_device_bytes) = (0, None, None, None, None);
             let first = Look { seen: nothing(), mark: heard.mark() };
             state.looks.begin(first);
             state.observer = Some(observer.clone());
@@ -120,8 +122,11 @@ impl Live {
     fn look(&self, seen: Snapshot) {
         let mut state = lock(&self.state);
         let State { heard, looks, place, seen: newest, looked, .. } = &mut *state;
-        *newest = Some(seen.clone());
-        looks.push(Look { seen, mark: heard.mark() });
+        // A phase that has begun meanwhile was looked at when it did.
+        if !looks.push(Look { seen: seen.clone(), mark: heard.mark() }) {
+            return;
+        }
+        *newest = Some(seen);
         let window = looks.window().expect("a look was just taken in");
         let seconds = self.begun.elapsed().as_secs_f64();
         let moment = Arc::new(moment::of(&window, looks.pace(), heard, place, seconds));
@@ -147,15 +152,16 @@ impl Live {
                 state.looks.begin(first);
                 state.phase_from = seen.filter(|_| *trains);
             }
-            Event::Batch { done, loss, step } => {
-                let judged = if step.is_none() { done.saturating_sub(state.place.done) } else { 0 };
+            Event::Batch { done, loss, examples, step } => {
                 state.place.done = *done;
                 let heard = &mut state.heard;
-                heard.evaluated += judged;
                 if let Some(step) = step {
                     (heard.step, heard.loss, heard.lr) = (step.number, loss.or(heard.loss), Some(step.lr));
-                    heard.trained += step.examples;
+                    heard.peak_device_bytes = step.peak_device_bytes;
+                    heard.trained += examples;
                     heard.steps += 1;
+                } else {
+                    heard.evaluated += examples;
                 }
             }
             Event::Epoch(EpochRecord { accuracy, .. }) => {

@@ -53,13 +53,18 @@ impl Looks {
         self.0.push_back(first);
     }
 
-    /// Takes in a look, and lets those go that a moment needn't span.
-    pub fn push(&mut self, look: Look) {
+    /// Takes in a look, and lets those go that a moment needn't span. Not one from before the newest: meters would then run
+    /// backwards.
+    pub fn push(&mut self, look: Look) -> bool {
+        if self.0.back().is_some_and(|newest| newest.seen.seconds > look.seen.seconds) {
+            return false;
+        }
         self.0.push_back(look);
         let is_needless = |looks: &Self| looks.0.len() > SPANNED_MAX || looks.tellings(1).count() >= TELLINGS_MIN;
         while self.0.len() > SPANNED_MIN && is_needless(self) {
             self.0.pop_front();
         }
+        true
     }
 
     /// From the oldest look to the newest; `None` before the first.
@@ -163,6 +168,15 @@ mod tests {
         let looks = looks(600.0, 1, 1e6);
         assert_eq!(looks.0.len(), SPANNED_MAX);
         assert_eq!(looks.pace(), Pace { images_per_s: 0.0, step_ms: None });
+    }
+
+    #[test]
+    fn a_look_from_before_a_beginning_comes_too_late() {
+        let mut looks = looks(20.0, 5, EVERY_S);
+        looks.begin(look(20.1, 5, EVERY_S));
+        assert!(!looks.push(look(20.0, 5, EVERY_S)));
+        assert_eq!(looks.window().unwrap().to.seconds, 20.1);
+        assert!(looks.push(look(20.35, 5, EVERY_S)));
     }
 
     #[test]

@@ -120,6 +120,9 @@ impl Out<'_> {
             self.gauge("learning_rate", "Learning rate of the last step", None, trainer.lr)?;
             let help = "Share of validation examples judged right by the last validation";
             self.gauge("validation_accuracy", help, Some(&Unit::Ratios), trainer.accuracy)?;
+            let help = "The most that the run was seen to take of its device's memory";
+            let bytes = trainer.peak_device_bytes.map(|bytes| bytes as f64);
+            self.gauge("peak_device_memory", help, Some(&Unit::Bytes), bytes)?;
         }
         if let Some(place) = &moment.place {
             self.gauge("run", "Number of the run, from 1", None, Some(f64::from(place.run)))?;
@@ -187,7 +190,17 @@ impl Out<'_> {
 
 #[cfg(test)]
 mod tests {
+    use fastgarden_train::trainer::Event;
+
     use super::*;
+
+    #[test]
+    fn what_could_not_be_judged_was_not_evaluated() {
+        let live = Live::new("seedling", 1);
+        live.hear(&Event::Phase { epoch: 1, trains: false, done: 0, total: 16 });
+        live.hear(&Event::Batch { done: 16, loss: None, examples: 15, step: None });
+        assert!(text(&live).contains("\nfastgarden_examples_evaluated_total 15\n"), "{}", text(&live));
+    }
 
     #[test]
     fn a_series_that_has_not_begun_has_counters_at_nought() {

@@ -25,6 +25,7 @@ pub fn of(window: &Window<'_>, pace: Pace, heard: &Heard, place: &Place, seconds
             lr: heard.lr,
             accuracy: heard.accuracy,
             trained: heard.trained,
+            peak_device_bytes: heard.peak_device_bytes,
         }),
         count: window.to.count,
         batch_readiness: window.batch_readiness(),

@@ -77,19 +77,18 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 // ---- charts ----
 
 const trainer = (moment) => moment.trainer || {};
+// Of each line: its name, the variable of its colour, its value at a moment, and what is said of that.
 const charts = [
-  { title: "Images per second", lines: [["", "--busy", (m) => trainer(m).images_per_s]], text: (v) => grouped(v[0] || 0) },
-  { title: "Queue readiness, %", lines: [
-      ["batches", "--ready", (m) => 100 * m.batch_readiness],
-      ["decode", "--busy", (m) => 100 * stage(m, "decode").readiness]], range: [0, 100],
-    text: (v) => `batches ${Math.round(v[0] || 0)}, decode ${Math.round(v[1] || 0)}` },
+  { title: "Images per second", lines: [["", "--busy", (m) => trainer(m).images_per_s, (v) => grouped(v || 0)]] },
+  { title: "Queue readiness, %", range: [0, 100], lines: [
+      ["batches", "--ready", (m) => 100 * m.batch_readiness, (v) => Math.round(v || 0)],
+      ["decode", "--busy", (m) => 100 * stage(m, "decode").readiness, (v) => Math.round(v || 0)]] },
   { title: "A step, ms", lines: [
-      ["work", "--busy", (m) => trainer(m).step_ms],
-      ["wait", "--input", (m) => waitOf(trainer(m))]],
-    text: (v) => `work ${milliseconds(v[0])}, wait ${milliseconds(v[1])}` },
-  { title: "Training loss", lines: [["", "--second", (m) => trainer(m).loss]], text: (v) => digits(v[0], 4) },
-  { title: "Validation accuracy, %", lines: [["", "--busy", (m) => accuracyOf(m)]], text: (v) => (v[0] === null || v[0] === undefined ? "none yet" : v[0].toFixed(2)) },
-  { title: "Learning rate", lines: [["", "--ready", (m) => trainer(m).lr]], text: (v) => digits(v[0], 3) },
+      ["work", "--busy", (m) => trainer(m).step_ms, milliseconds],
+      ["wait", "--input", (m) => waitOf(trainer(m)), milliseconds]] },
+  { title: "Training loss", lines: [["", "--second", (m) => trainer(m).loss, (v) => digits(v, 4)]] },
+  { title: "Validation accuracy, %", lines: [["", "--busy", accuracyOf, (v) => (v === null || v === undefined ? "none yet" : v.toFixed(2))]] },
+  { title: "Learning rate", lines: [["", "--ready", (m) => trainer(m).lr, (v) => digits(v, 3)]] },
 ];
 
 function stage(moment, name) {
@@ -109,6 +108,11 @@ function accuracyOf(moment) {
 let moments = [];
 // Moments that come while those before them are asked for; null when these are there.
 let arrived = null;
+
+// Texts, each beside a swatch in the colour of its line: the stylesheet has a class for every variable of such a colour.
+function keyOf(entries) {
+  return entries.flatMap(([variable, text]) => [make("span", "entry", make("span", `swatch ${variable.slice(2)}`), text), new Text(" ")]);
+}
 
 function plotOf(chart) {
   const line = colour("--line"), faint = colour("--faint");
@@ -149,9 +153,9 @@ function drawCharts() {
   for (const chart of charts) {
     const data = dataOf(chart);
     chart.plot.setData(data);
-    const text = chart.text(data.slice(1).map((line) => line[line.length - 1]));
-    setText(chart.now, text);
-    chart.place.setAttribute("aria-label", `${chart.title}: ${text} now`);
+    const texts = chart.lines.map(([name, , , said], at) => `${name} ${said(data[at + 1].at(-1))}`.trim());
+    show(chart.now, texts.length > 1 ? keyOf(texts.map((text, at) => [chart.lines[at][1], text])) : [new Text(texts[0])]);
+    chart.place.setAttribute("aria-label", `${chart.title}: ${texts.join(", ")} now`);
   }
 }
 
@@ -327,20 +331,23 @@ function drawComparison() {
   rows(body, epochs.map((epoch) => [epoch,
     ...pair.map((entry) => { const value = meanAt(entry, epoch, "accuracy"); return value === null ? "–" : `${(100 * value).toFixed(2)} %`; }),
     ...pair.map((entry) => digits(meanAt(entry, epoch, "valid_loss"), 4))]));
+  const colours = ["--busy", "--second"];
+  const key = make("p", "key", "Validation accuracy by epoch, %: ", ...keyOf(pair.map(({ name }, at) => [colours[at], name])));
   const chart = make("div", "plot");
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", "Validation accuracy by epoch of both series; the table below has the numbers");
-  place.append(chart, make("div", "scroll", make("table", "", make("thead", "", head), body)));
+  place.append(key, chart, make("div", "scroll", make("table", "", make("thead", "", head), body)));
   const line = colour("--line"), axis = { stroke: colour("--faint"), grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const values = (entry) => epochs.map((epoch) => { const value = meanAt(entry, epoch, "accuracy"); return value === null ? null : 100 * value; });
   new uPlot({
     width: Math.max(place.clientWidth, 200), height: 200, cursor: { show: false }, legend: { show: false }, scales: { x: { time: false } },
     axes: [{ ...axis, values: (_, at) => at.map((epoch) => (Number.isInteger(epoch) ? epoch : "")) }, axis],
-    series: [{}, ...pair.map(({ name }, at) => ({ label: name, stroke: colour(at === 0 ? "--busy" : "--second"), width: 2 }))],
+    series: [{}, ...pair.map(({ name }, at) => ({ label: name, stroke: colour(colours[at]), width: 2 }))],
   }, [epochs, ...pair.map(values)], chart);
 }
 
 async function readRuns() {
+  if (document.hidden) return;
   const found = await ask("runs.json");
   if (JSON.stringify(found) === JSON.stringify(series)) return;
   series = found;

@@ -1,11 +1,13 @@
 //! `--tui`: a run on the whole terminal, drawn from the same moments as every other picture of it.
 //! Not here: what is drawn where (see `view`), or how the terminal is taken and given back (see `screen`).
 //!
-//! There are no keys: Ctrl-C saves and ends, as ever. Lines that were told meanwhile stay on the terminal afterwards.
+//! There are no keys: Ctrl-C saves and ends, as ever. The newest lines that were told meanwhile stay on the terminal
+//! afterwards.
 
 mod screen;
 mod view;
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -14,22 +16,52 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use fastgarden_data::shared::lock;
 
-use self::view::View;
+use self::view::{HEADER_ROWS, View, newest};
 use super::live::Live;
+use crate::data_commands::text::counted;
 use crate::told::{harmless, say};
 
 pub use self::screen::{Screen, is_there};
 
 /// Between two pictures.
 const DRAW_EVERY: Duration = Duration::from_millis(250);
+/// Notes that are kept, the newest: whoever asks for every log line gets many a second, for hours.
+const NOTES_MAX: usize = 500;
 
 /// Lines that belong on the screen besides the moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Lines {
     /// Of the epoch table, its header first.
     epochs: Vec<String>,
-    /// Everything else that was told.
-    notes: Vec<String>,
+    /// The newest of everything else that was told.
+    notes: VecDeque<String>,
+    /// Notes before these, which are no longer kept.
+    dropped: usize,
+}
+
+impl Lines {
+    fn note(&mut self, line: String) {
+        self.notes.push_back(line);
+        if self.notes.len() > NOTES_MAX {
+            self.notes.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    /// Copies of the epoch table's newest lines and the newest notes, as many of each as a screen has rows.
+    fn on_screen(&self, rows: usize) -> (Vec<String>, Vec<String>) {
+        let (header, epochs) = self.epochs.split_at(self.epochs.len().min(HEADER_ROWS));
+        let notes = self.notes.iter().skip(self.notes.len().saturating_sub(rows));
+        (header.iter().chain(newest(epochs, rows)).cloned().collect(), notes.cloned().collect())
+    }
+
+    /// Notes after the first `count` that there ever were, and in front of them how many are no longer kept.
+    fn told_after(&self, count: usize) -> Vec<String> {
+        let lost = self.dropped.saturating_sub(count);
+        let earlier = (lost > 0).then(|| format!("… {} before these, no longer kept", counted(lost as u64, "line")));
+        let kept = self.notes.iter().skip(count.saturating_sub(self.dropped)).cloned();
+        earlier.into_iter().chain(kept).collect()
+    }
 }
 
 /// The whole terminal, until it is dropped.
@@ -46,7 +78,9 @@ pub struct Tui {
 impl Tui {
     /// Takes the terminal. Whatever is written to standard error from now on is shown as notes.
     pub fn start(live: Arc<Live>, notes: &[String]) -> io::Result<Self> {
-        let lines = Arc::new(Mutex::new(Lines { notes: notes.to_vec(), ..Lines::default() }));
+        let mut lines = Lines::default();
+        notes.iter().for_each(|line| lines.note(line.clone()));
+        let lines = Arc::new(Mutex::new(lines));
         let (screen, told) = Screen::take()?;
         let screen = Arc::new(screen);
         let listening = {
@@ -70,7 +104,7 @@ impl Tui {
 
     /// A line that people should see.
     pub fn note(&self, line: &str) {
-        lock(&self.lines).notes.push(line.to_owned());
+        lock(&self.lines).note(line.to_owned());
     }
 
     /// A line of the epoch table.
@@ -90,7 +124,8 @@ impl Drop for Tui {
         if [drawing, listening].into_iter().flatten().any(|ended| ended.is_err()) {
             tracing::error!("a thread of the full-screen view ended in a panic");
         }
-        for line in &lock(&self.lines).notes[self.told_before..] {
+        let told = lock(&self.lines).told_after(self.told_before);
+        for line in &told {
             say(line);
         }
     }
@@ -100,7 +135,9 @@ impl Drop for Tui {
 fn listen(told: impl Read, lines: &Mutex<Lines>) {
     for line in BufReader::new(told).split(b'\n').map_while(Result::ok) {
         let line = harmless(without_sequences(&String::from_utf8_lossy(&line)).trim_end());
-        lock(lines).notes.extend((!line.is_empty()).then_some(line));
+        if !line.is_empty() {
+            lock(lines).note(line);
+        }
     }
 }
 
@@ -123,10 +160,12 @@ fn draw_until(stopped: &Receiver<()>, screen: &Screen, live: &Live, lines: &Mute
     };
     loop {
         let (now, past) = (live.now(), live.past());
-        // A copy, since drawing takes as long as the terminal likes, and the training must not wait for the lines.
-        let Lines { epochs, notes } = lock(lines).clone();
-        let view = View { now: &now, past: &past, epochs: &epochs, notes: &notes };
-        if let Err(error) = terminal.draw(|frame| view.draw(frame)) {
+        let drawn = terminal.draw(|frame| {
+            // Copies, since drawing takes as long as it likes, and the training must not wait for the lines.
+            let (epochs, notes) = lock(lines).on_screen(usize::from(frame.area().height));
+            View { now: &now, past: &past, epochs: &epochs, notes: &notes }.draw(frame);
+        });
+        if let Err(error) = drawn {
             return tracing::warn!(%error, "the full-screen view ends here; the run goes on");
         }
         if stopped.recv_timeout(DRAW_EVERY) != Err(RecvTimeoutError::Timeout) {
@@ -142,7 +181,7 @@ mod tests {
     fn notes(told: &[u8]) -> Vec<String> {
         let lines = Mutex::new(Lines::default());
         listen(told, &lines);
-        lock(&lines).notes.clone()
+        lock(&lines).told_after(0)
     }
 
     #[test]
@@ -155,5 +194,30 @@ mod tests {
     fn no_line_ends_the_notes_or_plays_tricks_on_the_terminal() {
         let told = b"\xff is not UTF-8\n\x1b]0;a title\x07\nand on\n";
         assert_eq!(notes(told), ["\u{fffd} is not UTF-8", "\u{fffd}]0;a title\u{fffd}", "and on"]);
+    }
+
+    #[test]
+    fn only_the_newest_notes_are_kept_and_those_before_them_counted() {
+        let mut lines = Lines::default();
+        let last = NOTES_MAX + 3;
+        (1..=last).for_each(|number| lines.note(format!("note {number}")));
+        assert_eq!(lines.notes.len(), NOTES_MAX);
+        let told = lines.told_after(0);
+        assert_eq!(told.len(), 1 + NOTES_MAX);
+        assert_eq!(told[..2], ["… 3 lines before these, no longer kept", "note 4"]);
+        assert_eq!(told.last(), Some(&format!("note {last}")));
+        // Some stood on the terminal before: two of those that were dropped, or more than were.
+        assert_eq!(lines.told_after(2)[..2], ["… 1 line before these, no longer kept", "note 4"]);
+        assert_eq!(lines.told_after(5)[0], "note 6");
+    }
+
+    #[test]
+    fn no_more_lines_are_copied_than_there_are_rows() {
+        let mut lines = Lines::default();
+        (1..=9).for_each(|number| lines.note(format!("note {number}")));
+        lines.epochs = (1..=9).map(|number| format!("row {number}")).collect();
+        let (epochs, notes) = lines.on_screen(2);
+        assert_eq!(epochs, ["row 1", "row 2", "row 8", "row 9"], "the header, and the newest");
+        assert_eq!(notes, ["note 8", "note 9"]);
     }
 }

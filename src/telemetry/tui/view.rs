@@ -1,6 +1,7 @@
 //! A moment on a screen of any size: what limits, the pipeline's stages, the trainer, charts, epochs, notes.
 //! Not here: taking the screen, or what a moment is.
 
+use std::iter::{once, repeat};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Gauge, Paragraph, Row, Sparkline, Table, Wrap};
+use ratatui::widgets::{Block, Gauge, Paragraph, Row, Sparkline, Table};
 
 use crate::data_commands::text::bytes;
 use crate::epoch_table::{clock, percent, rate, run_prefix};
@@ -17,8 +18,18 @@ use crate::rules::grouped;
 
 /// Cells of a stage's bar.
 const BAR_CELLS: usize = 20;
-/// Lines that are always there, of the frame's own borders too: title, phase, verdict, stages, trainer.
-const FIXED_ROWS: u16 = 1 + 1 + 4 + 7 + 2;
+/// Cells of the stages' columns. With the spaces between them and the frame they fill a terminal of 80 exactly: there a
+/// wider table would lose the end of some column.
+const STAGE_CELLS: [u16; 7] = [8, 7, BAR_CELLS as u16 + 7, 8, 9, 8, 5];
+/// Lines of the pipeline's stages: a title, four stages, a frame.
+const STAGES_ROWS: u16 = 7;
+/// Fewest and most lines of the verdict within its frame. On a wide terminal two hold most sentences, so that what is
+/// below seldom moves.
+const VERDICT_LINES: RangeInclusive<usize> = 2..=4;
+/// Cells in front of facts, for their name.
+const NAME_CELLS: usize = 10;
+/// Lines of the epoch table's header.
+pub(super) const HEADER_ROWS: usize = 2;
 /// Fewest and most lines that charts are of use in.
 const CHART_ROWS: RangeInclusive<u16> = 6..=12;
 
@@ -37,23 +48,28 @@ pub(super) struct View<'a> {
 impl View<'_> {
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
-        let left = area.height.saturating_sub(FIXED_ROWS);
+        let (sentence, facts) = (self.sentence(area.width), self.facts(area.width));
+        let verdict = 2 + sentence.len().clamp(*VERDICT_LINES.start(), *VERDICT_LINES.end()) as u16;
+        let numbers = facts.len() as u16;
+        let left = area.height.saturating_sub(1 + 1 + verdict + STAGES_ROWS + numbers);
         let charts = if left / 2 >= *CHART_ROWS.start() { (left / 2).min(*CHART_ROWS.end()) } else { 0 };
-        let [title, phase, verdict, stages, trainer, charts, lines] = Layout::vertical([
+        let [title, phase, verdict, stages, numbers, charts, lines] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(1),
-            Constraint::Length(4),
-            Constraint::Length(7),
-            Constraint::Length(2),
+            Constraint::Length(verdict),
+            Constraint::Length(STAGES_ROWS),
+            Constraint::Length(numbers),
             Constraint::Length(charts),
             Constraint::Fill(1),
         ])
         .areas(area);
         frame.render_widget(self.title(), title);
         self.draw_phase(frame, phase);
-        frame.render_widget(self.verdict(), verdict);
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let limits = Paragraph::new(sentence.join("\n")).style(bold).block(Block::bordered().title("what limits"));
+        frame.render_widget(limits, verdict);
         frame.render_widget(self.stages(), stages);
-        frame.render_widget(Paragraph::new(self.trainer()), trainer);
+        frame.render_widget(Paragraph::new(facts.join("\n")), numbers);
         if charts.height > 0 {
             self.draw_charts(frame, charts);
         }
@@ -77,20 +93,20 @@ impl View<'_> {
         frame.render_widget(gauge.use_unicode(true), area);
     }
 
-    fn verdict(&self) -> Paragraph<'_> {
+    /// The verdict, in lines that fit between the borders of its frame.
+    fn sentence(&self, columns: u16) -> Vec<String> {
         let sentence = match &*self.now.verdict {
             "" => "nothing can be said yet",
             sentence => sentence,
         };
-        let style = Style::new().add_modifier(Modifier::BOLD);
-        Paragraph::new(sentence).style(style).wrap(Wrap { trim: true }).block(Block::bordered().title("what limits"))
+        wrapped(sentence.split(' '), " ", usize::from(columns.saturating_sub(2)))
     }
 
     fn stages(&self) -> Table<'_> {
         let time = Line::from(vec![
             Span::styled("works ", Style::new().fg(BUSY)),
-            Span::styled("waits for input ", Style::new().fg(INPUT)),
-            Span::styled("for room", Style::new().fg(OUTPUT)),
+            Span::styled("waits for input, ", Style::new().fg(INPUT)),
+            Span::styled("room", Style::new().fg(OUTPUT)),
         ]);
         let titles: [Line<'_>; 7] = [
             "stage".into(),
@@ -102,8 +118,7 @@ impl View<'_> {
             "queue".into(),
         ];
         let rows = self.now.stages.iter().map(|stage| self.stage(stage));
-        let widths = [9, 7, 2 + BAR_CELLS as u16 + 12, 9, 9, 8, 6].map(Constraint::Length);
-        Table::new(rows, widths).header(Row::new(titles)).block(
+        Table::new(rows, STAGE_CELLS.map(Constraint::Length)).header(Row::new(titles)).block(
             Block::bordered()
                 .title("pipeline")
                 .title_bottom(format!("batches ready {}", percent(self.now.batch_readiness))),
@@ -116,7 +131,11 @@ impl View<'_> {
             workers if workers == stage.workers_alive => workers.to_string(),
             workers => format!("{}/{workers}", stage.workers_alive),
         };
-        let time = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms"));
+        let time = |ms: Option<f64>| match ms {
+            None => "–".to_owned(),
+            Some(ms) if ms < 999.95 => format!("{ms:.1} ms"),
+            Some(ms) => format!("{ms:.0} ms"),
+        };
         let style =
             if stage.name == self.now.bottleneck { Style::new().add_modifier(Modifier::BOLD) } else { Style::new() };
         let cells: [Line<'static>; 7] = [
@@ -131,27 +150,28 @@ impl View<'_> {
         Row::new(cells).style(style)
     }
 
-    fn trainer(&self) -> Vec<Line<'_>> {
+    /// What the trainer does, what memory is taken, and what was quarantined, in lines that fit.
+    fn facts(&self, columns: u16) -> Vec<String> {
         let trainer = self.now.trainer.unwrap_or_default();
         let held = self.now.held.unwrap_or_default();
-        let mut parts = vec![
-            format!("trainer  step {}", grouped(trainer.step)),
+        let mut training = vec![
+            format!("step {}", grouped(trainer.step)),
             format!("{} images/s", rate(trainer.images_per_s)),
             format!("input wait {}", percent(trainer.input_wait_share)),
         ];
-        parts.extend(trainer.step_ms.map(|ms| format!("{ms:.0} ms a step")));
-        parts.extend(trainer.loss.map(|loss| format!("loss {loss:.4}")));
-        parts.extend(trainer.lr.map(|lr| format!("lr {lr:.2e}")));
-        parts.extend(trainer.accuracy.map(|accuracy| format!("accuracy {:.2} %", 100.0 * accuracy)));
+        training.extend(trainer.step_ms.map(|ms| format!("{ms:.0} ms a step")));
+        training.extend(trainer.loss.map(|loss| format!("loss {loss:.4}")));
+        training.extend(trainer.lr.map(|lr| format!("lr {lr:.2e}")));
+        training.extend(trainer.accuracy.map(|accuracy| format!("accuracy {:.2} %", 100.0 * accuracy)));
         let mut memory = vec![
-            format!("memory   slabs {}", bytes(held.slab_bytes)),
+            format!("slabs {}", bytes(held.slab_bytes)),
             format!("encoded {} of {}", bytes(held.encoded_bytes), bytes(held.encoded_bytes_max)),
         ];
         memory.extend(held.cache_bytes.map(|cache| format!("cache {}", bytes(cache))));
         memory.extend(held.resident_bytes.map(|resident| format!("process {}", bytes(resident))));
         let bad = self.now.quarantined.iter().map(|reason| format!("{} {}", reason.tickets, reason.name));
-        memory.extend(Some(bad.collect::<Vec<_>>().join(", ")).filter(|bad| !bad.is_empty()));
-        vec![parts.join("  ").into(), memory.join("  ").into()]
+        let facts = [("trainer", training), ("memory", memory), ("bad data", bad.collect())];
+        facts.into_iter().flat_map(|(name, facts)| under_name(name, &facts, columns)).collect()
     }
 
     fn draw_charts(&self, frame: &mut Frame<'_>, area: Rect) {
@@ -165,7 +185,7 @@ impl View<'_> {
     /// The table's header and the newest of everything else, as much as there is room for: notes get a third at least.
     fn draw_lines(&self, frame: &mut Frame<'_>, area: Rect) {
         let room = usize::from(area.height);
-        let (header, epochs) = self.epochs.split_at(self.epochs.len().min(2));
+        let (header, epochs) = self.epochs.split_at(self.epochs.len().min(HEADER_ROWS));
         let for_epochs = room.saturating_sub(header.len() + self.notes.len().min(room / 3));
         let epochs = newest(epochs, for_epochs);
         let notes = newest(self.notes, room.saturating_sub(header.len() + epochs.len()));
@@ -174,8 +194,35 @@ impl View<'_> {
     }
 }
 
-fn newest(lines: &[String], count: usize) -> &[String] {
+/// The last of them, at most so many.
+pub(super) fn newest(lines: &[String], count: usize) -> &[String] {
     &lines[lines.len().saturating_sub(count)..]
+}
+
+/// Facts behind their name, on as many lines as they need: none where there are none.
+fn under_name(name: &str, facts: &[String], columns: u16) -> Vec<String> {
+    let columns = usize::from(columns).saturating_sub(NAME_CELLS);
+    let lines = wrapped(facts.iter().map(String::as_str), "  ", columns);
+    let names = once(name).chain(repeat(""));
+    names.zip(lines).map(|(name, line)| format!("{name:<NAME_CELLS$}{line}")).collect()
+}
+
+/// Pieces side by side, as many on a line as there are columns for. One that is too long for any line has its own.
+///
+/// By hand, for ratatui tells only with an unstable feature how many lines it would make.
+fn wrapped<'p>(pieces: impl Iterator<Item = &'p str>, gap: &str, columns: usize) -> Vec<String> {
+    let cells = |text: &str| Span::raw(text).width();
+    let mut lines: Vec<String> = Vec::new();
+    for piece in pieces {
+        match lines.last_mut() {
+            Some(line) if cells(line) + cells(gap) + cells(piece) <= columns => {
+                line.push_str(gap);
+                line.push_str(piece);
+            }
+            _ => lines.push(piece.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The bar of a stage's time.

@@ -21,10 +21,9 @@ const MISS_IN: usize = 20;
 const PICTURES: usize = 2_048;
 /// Rows of a batch of the pair matched by work: its step then takes long enough for whole milliseconds to be exact enough.
 const PAIR_ROWS: usize = 128;
-const RATE: &str = "images_per_s";
-/// Most that the work of a picture may change while such a pair runs, and the pipeline's rate until afterwards,
+/// Most that the processor's time for a batch may differ from the step of such a pair,
 const DRIFT_MAX: f64 = 0.05;
-/// and how often a pair is made for one that didn't.
+/// and how often another pair is tried for one of which it did.
 const TRIES_MAX: usize = 20;
 
 /// A way to make something limit.
@@ -50,7 +49,7 @@ const CASES: [Case; 5] = [
     },
     // Sixteen reads a batch, which take as long as its step. Both wait for a clock, whatever the processor does.
     Case { what: "pair by clock", expected: "balanced", words: &PAIR_BY_CLOCK },
-    // Its step is measured first: see `matched_pair`. One decoder, so that whatever else the machine does has a core.
+    // Its step is measured: see `matched_pair`. One decoder, so that whatever else the machine does has a core.
     Case { what: PAIR_BY_WORK, expected: "balanced", words: &["--decoders", "1", "--seconds", "2"] },
 ];
 
@@ -102,28 +101,22 @@ fn bench(program: &Program, words: &[&str], data: &Path) -> Result<Value> {
     program.json("measuring", &[&["bench", "--no-ceiling"], words].concat(), data)
 }
 
-/// Measures the pipeline alone, and at once runs it with a trainer whose step takes what a batch then took. That was a pair
-/// if pictures took the processor as long in it as before, and the pipeline alone is as fast afterwards, neither of which is
-/// any part of the verdict; else it is done once more, whatever the verdict was.
+/// Runs the pipeline with a trainer whose step takes as long as the processor took for a batch the time before. Whether that
+/// was a pair is told by what a batch took this time, which is no part of the verdict; else the next one is tried, whatever
+/// the verdict was.
 fn matched_pair(program: &Program, words: &[&str], data: &Path) -> Result<Value> {
     let rows = PAIR_ROWS.to_string();
     let words = [&["--batch-size", &rows], words].concat();
-    let figure = |seen: &Value, name: &str| seen[name].as_f64().unwrap_or(f64::NAN);
-    let mut before = bench(program, &words, data)?;
+    let batch_ms = |seen: &Value| seen["cpu_s_per_1000_images"].as_f64().unwrap_or(f64::NAN) * PAIR_ROWS as f64;
+    let mut step_ms = batch_ms(&bench(program, &words, data)?).round();
     for _ in 0..TRIES_MAX {
-        let step_ms = (1e3 * PAIR_ROWS as f64 / figure(&before, RATE)).round().to_string();
-        let seen = bench(program, &[&["--stand-in-step-ms", &step_ms], &words[..]].concat(), data)?;
-        let after = bench(program, &words, data)?;
-        let drift = |seen, name| figure(seen, name) / figure(&before, name) - 1.0;
-        let (work, rate) = (drift(&seen, "cpu_s_per_1000_images"), drift(&after, RATE));
-        if work.abs() <= DRIFT_MAX && rate.abs() <= DRIFT_MAX {
+        let seen = bench(program, &[&["--stand-in-step-ms", &step_ms.to_string()], &words[..]].concat(), data)?;
+        let work_ms = batch_ms(&seen);
+        if (work_ms / step_ms - 1.0).abs() <= DRIFT_MAX {
             return Ok(seen);
         }
-        let (work, rate) = (100.0 * work, 100.0 * rate);
-        println!(
-            "     no pair: a picture then took {work:+.1} % CPU time, and the rate alone was {rate:+.1} % afterwards"
-        );
-        before = after;
+        println!("     no pair: a step of {step_ms} ms, and batches of {work_ms:.1} ms");
+        step_ms = work_ms.round();
     }
     let found = format!("in {TRIES_MAX} tries the machine never kept its speed for as long as a pair takes");
     Err(Problem::Unproved { found })

@@ -107,11 +107,12 @@ fn families(seen: &Seen) -> Result<Families> {
     Ok(found)
 }
 
-/// Families by the table of the document: `name{label}`, several a line, and their kind.
+/// Families by the table of the document: `name{label}`, several a line, and their kind. Not those that the run at hand, on a
+/// CPU, has none of.
 fn documented(path: &Path) -> Result<Families> {
     let text = std::fs::read_to_string(path).map_err(Problem::io("reading", path))?;
     let mut found = Families::new();
-    for line in text.lines().filter(|line| line.starts_with("| `")) {
+    for line in text.lines().filter(|line| line.starts_with("| `") && !line.contains("none on a CPU")) {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
         let (Some(names), Some(kind)) = (cells.next(), cells.next()) else { continue };
         for name in names.split('`').skip(1).step_by(2) {

@@ -12,6 +12,8 @@ const BALANCED_MAX: f64 = 1.1;
 const HELD_BACK_MIN: f64 = 0.1;
 /// unless the trainer waits less than this share of its time.
 const HELD_UP_MIN: f64 = 0.05;
+/// Whoever waits for more than this share of the time is no trainer.
+const WAIT_MAX: f64 = 0.985;
 /// Less than this share of what the stages' work allows: something else held the pipeline up.
 const REACHED_MIN: f64 = 0.75;
 /// A smaller gain of a cache is not worth its memory.
@@ -136,9 +138,9 @@ impl Window<'_> {
             ("trainer", vec![waits, format!("the pipeline could give {} what it takes", times(sides.trainer_gain()))])
         } else {
             let mut parts = vec![format!("{name} limits: {busy}")];
-            // A consumer that does nothing but take batches would gain without end; the number says nothing then.
-            if wait < 0.9 {
-                let faster = times(sides.loader_gain());
+            // A consumer that does nothing but take batches would gain without end.
+            if wait < WAIT_MAX {
+                let faster = if wait < 0.9 { times(sides.loader_gain()) } else { "more than 10×".to_owned() };
                 parts.push(format!("the trainer waits {}, a perfect loader would be {faster} as fast", percent(wait)));
             }
             if !sides.are_held_up() {
@@ -166,9 +168,12 @@ impl Window<'_> {
 
     fn budget_limits(&self, model: &Model) -> String {
         let share = percent(self.to.cpu_budget.map_or(1.0, |budget| budget.share));
-        let held_back = percent(self.held_back_share());
+        let (held_back, wait) = (percent(self.held_back_share()), percent(self.consumer_wait_share()));
         let gain = times(model.rate_consumed() * self.seconds() / self.images() as f64);
-        format!("the CPU budget of {share} limits: it held work back {held_back} of the time; without it {gain}")
+        format!(
+            "the CPU budget of {share} limits: it held work back {held_back} of the time, the trainer waits {wait}; \
+             without it {gain}"
+        )
     }
 
     fn model(&self, cores: usize) -> Model {

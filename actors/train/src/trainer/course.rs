@@ -43,7 +43,7 @@ pub(super) struct Course<'a> {
     pub(super) pending: Vec<Pending>,
     committed_at: Instant,
     clock: Clock,
-    memory: Memory,
+    pub(super) memory: Memory,
     /// Whose records' losses the epoch at hand keeps, if a later plan goes by them: see `RecordLosses`.
     pub(super) losses_of: Option<usize>,
 }
@@ -224,7 +224,7 @@ impl Course<'_> {
         let mut bad = Vec::new();
         let (events, clock, step) = (self.events, self.clock, self.state.progress.cursor.step);
         let told = |done, batch: &Batch| {
-            let _ = events.send(Event::Batch { done, loss: None, step: None });
+            let _ = events.send(Event::Batch { done, loss: None, examples: batch.len() as u64, step: None });
             bad.extend_from_slice(batch.quarantined());
             clock.refuse_overtime(step)
         };

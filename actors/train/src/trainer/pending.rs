@@ -99,8 +99,8 @@ impl Course<'_> {
         self.state.append(Line::Step(line))?;
         batch.settle(Use::Trained);
         words.into_iter().for_each(|what| self.tell(Event::Quarantined { what }));
-        let stepped = Stepped { number: step, lr, examples: batch.len() as u64 };
-        self.tell(Event::Batch { done: seqs.end, loss, step: Some(stepped) });
+        let stepped = Stepped { number: step, lr, peak_device_bytes: self.memory.peak_bytes() };
+        self.tell(Event::Batch { done: seqs.end, loss, examples: batch.len() as u64, step: Some(stepped) });
         Ok(())
     }
 

@@ -42,6 +42,8 @@ pub enum Event {
         done: u64,
         /// Its mean loss.
         loss: Option<f64>,
+        /// Usable examples of it: trained on, or judged.
+        examples: u64,
         /// The step it made, in training.
         step: Option<Stepped>,
     },
@@ -61,8 +63,8 @@ pub struct Stepped {
     pub number: u64,
     /// The learning rate it was made at.
     pub lr: f64,
-    /// Usable examples of its batch.
-    pub examples: u64,
+    /// The most that the run was seen to take of its device's memory; `None` where nobody can tell.
+    pub peak_device_bytes: Option<u64>,
 }
 
 /// One row of the epoch table.

@@ -1,6 +1,6 @@
 //! What is on the screen, at several sizes.
 
-use fastgarden_proto::observe::{Place, Trainer};
+use fastgarden_proto::observe::{Held, Place, Reason, Trainer};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -39,11 +39,40 @@ fn moment() -> Moment {
     }
 }
 
-fn screen(width: u16, height: u16, epochs: &[String], notes: &[String]) -> String {
-    let now = moment();
+/// The same with everything that may be told.
+fn talkative_moment() -> Moment {
+    let verdict = "decode limits: 2 decoders busy 96 %; the trainer waits 38 %, a perfect loader would be 1.6× as \
+                   fast; a third core would give +50 %; cache decoded would give about 2.5×";
+    let reason = |name: &str, tickets| Reason { name: name.to_owned(), tickets };
+    Moment {
+        trainer: Some(Trainer {
+            images_per_s: 812.0,
+            step_ms: Some(123.0),
+            input_wait_share: 0.38,
+            step: 12_345,
+            loss: Some(3.25),
+            lr: Some(3e-4),
+            accuracy: Some(0.1234),
+            ..Trainer::default()
+        }),
+        held: Some(Held {
+            slab_bytes: 96 << 20,
+            encoded_bytes: 12 << 20,
+            encoded_bytes_max: 256 << 20,
+            cache_bytes: Some(1 << 30),
+            resident_bytes: Some(2 << 30),
+            ..Held::default()
+        }),
+        quarantined: vec![reason("data_crc_mismatch", 12), reason("unsupported_image", 3)],
+        verdict: verdict.to_owned(),
+        ..moment()
+    }
+}
+
+fn screen(now: &Moment, (width, height): (u16, u16), epochs: &[String], notes: &[String]) -> String {
     let past: Vec<_> = (0..50).map(|_| Arc::new(moment())).collect();
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| View { now: &now, past: &past, epochs, notes }.draw(frame)).unwrap();
+    terminal.draw(|frame| View { now, past: &past, epochs, notes }.draw(frame)).unwrap();
     terminal.backend().to_string()
 }
 
@@ -53,13 +82,13 @@ fn numbered(name: &str, count: usize) -> Vec<String> {
 
 #[test]
 fn the_screen_says_where_a_run_is_and_what_limits_it() {
-    let text = screen(100, 40, &numbered("row", 4), &numbered("note", 2));
+    let text = screen(&moment(), (100, 40), &numbered("row", 4), &numbered("note", 2));
     for part in [
         "seedling  run 2/3, seed 2  1:05",
         "epoch 1/5 train  1,024/3,328",
         "decode limits: 2 decoders busy 96 %",
         "3.2 ms",
-        "trainer  step 16  812 images/s",
+        "trainer   step 16  812 images/s",
         "images per second 812",
         "training loss 3.250",
         "row 4",
@@ -71,7 +100,7 @@ fn the_screen_says_where_a_run_is_and_what_limits_it() {
 
 #[test]
 fn what_is_newest_stays_in_sight_where_there_is_little_room() {
-    let text = screen(80, 24, &numbered("row", 30), &numbered("note", 30));
+    let text = screen(&talkative_moment(), (80, 24), &numbered("row", 30), &numbered("note", 30));
     for part in ["row 1 ", "row 2 ", "row 30", "note 30"] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
@@ -79,8 +108,38 @@ fn what_is_newest_stays_in_sight_where_there_is_little_room() {
 }
 
 #[test]
+fn nothing_is_cut_off_on_the_smallest_usual_terminal() {
+    let text = screen(&talkative_moment(), (80, 24), &numbered("row", 30), &numbered("note", 30));
+    for part in [
+        "decode limits: 2 decoders busy 96 %",
+        "about 2.5×",
+        // The end of the stages' titles.
+        "p99      queue",
+        "trainer   step 12,345",
+        "lr 3.00e-4",
+        "accuracy 12.34 %",
+        "memory    slabs 96.0 MiB",
+        "process 2.0 GiB",
+        "bad data  12 data_crc_mismatch  3 unsupported_image",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+#[test]
+fn lines_end_between_pieces() {
+    let lines = |columns| wrapped(["12345", "67", "8"].into_iter(), "  ", columns);
+    assert_eq!(lines(12), ["12345  67  8"]);
+    assert_eq!(lines(9), ["12345  67", "8"]);
+    assert_eq!(lines(8), ["12345", "67  8"]);
+    assert_eq!(lines(0), ["12345", "67", "8"]);
+}
+
+#[test]
 fn no_size_is_too_small_to_be_drawn() {
     for (width, height) in [(1, 1), (10, 3), (40, 12), (80, 15), (300, 100)] {
-        screen(width, height, &numbered("row", 3), &numbered("note", 3));
+        for now in [moment(), talkative_moment()] {
+            screen(&now, (width, height), &numbered("row", 3), &numbered("note", 3));
+        }
     }
 }

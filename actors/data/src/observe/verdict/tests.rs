@@ -81,7 +81,8 @@ fn a_trainer_that_hardly_waits_limits_and_hears_what_it_leaves() {
 fn a_budget_that_holds_back_is_named() {
     let budget = CpuBudget { share: 0.4, used_s: 8.0, held_back_s: 6.0 };
     let seen = Snapshot { cpu_budget: Some(budget), ..seen([1, 2, 1, 1], [0.5, 8.0, 0.0, 0.1], (9.9, 0.1)) };
-    let sentence = "the CPU budget of 40 % limits: it held work back 60 % of the time; without it 2.5×";
+    let sentence = "the CPU budget of 40 % limits: it held work back 60 % of the time, the trainer waits 99 %; \
+                    without it 2.5×";
     assert_eq!(verdict(&seen), ("decode", sentence.to_owned()));
 }
 
@@ -100,6 +101,15 @@ fn a_pipeline_and_a_trainer_that_match_are_balanced() {
                     perfect trainer alone +2 %; for more, both have to be faster";
     assert_eq!(verdict(&matched), ("balanced", sentence.to_owned()));
     assert_eq!(verdict(&nothing()).0, "balanced");
+}
+
+#[test]
+fn a_trainer_that_nearly_always_waits_hears_so_and_whoever_is_none_does_not() {
+    let told = |wait_s: f64| verdict(&seen([1, 2, 1, 1], [0.5, 20.0, 0.0, 0.1], (wait_s, 10.0 - wait_s))).1;
+    assert!(told(8.0).contains("; the trainer waits 80 %, a perfect loader would be 5.0× as fast; "), "{}", told(8.0));
+    let nearly = "; the trainer waits 95 %, a perfect loader would be more than 10× as fast; ";
+    assert!(told(9.5).contains(nearly), "{}", told(9.5));
+    assert!(!told(9.9).contains("trainer"), "{}", told(9.9));
 }
 
 #[test]
