@@ -220,6 +220,8 @@ function drawMoment(moment) {
   const memory = [["batches", bytes(held.slab_bytes), bytes(held.slab_bytes)], ["encoded images", bytes(held.encoded_bytes), bytes(held.encoded_bytes_max)]];
   if (held.cache_bytes !== null && held.cache_bytes !== undefined) memory.push(["cache", bytes(held.cache_bytes), bytes(held.cache_bytes_max)]);
   memory.push(["resident", bytes(held.resident_bytes), "–"]);
+  const device = trainer(moment).peak_device_bytes;
+  if (device !== null && device !== undefined) memory.push(["device, at its most", bytes(device), "–"]);
   const credits = (count.credits_free || 0) + (count.credits_in_slabs || 0);
   memory.push(["rows in slabs", grouped(count.credits_in_slabs || 0), grouped(credits)]);
   rows(find("memory"), memory);

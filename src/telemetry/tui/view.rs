@@ -169,6 +169,7 @@ impl View<'_> {
         ];
         memory.extend(held.cache_bytes.map(|cache| format!("cache {}", bytes(cache))));
         memory.extend(held.resident_bytes.map(|resident| format!("process {}", bytes(resident))));
+        memory.extend(trainer.peak_device_bytes.map(|device| format!("device up to {}", bytes(device))));
         let bad = self.now.quarantined.iter().map(|reason| format!("{} {}", reason.tickets, reason.name));
         let facts = [("trainer", training), ("memory", memory), ("bad data", bad.collect())];
         facts.into_iter().flat_map(|(name, facts)| under_name(name, &facts, columns)).collect()

@@ -53,6 +53,7 @@ fn talkative_moment() -> Moment {
             loss: Some(3.25),
             lr: Some(3e-4),
             accuracy: Some(0.1234),
+            peak_device_bytes: Some(3 << 30),
             ..Trainer::default()
         }),
         held: Some(Held {
@@ -120,6 +121,7 @@ fn nothing_is_cut_off_on_the_smallest_usual_terminal() {
         "accuracy 12.34 %",
         "memory    slabs 96.0 MiB",
         "process 2.0 GiB",
+        "device up to 3.0 GiB",
         "bad data  12 data_crc_mismatch  3 unsupported_image",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
