@@ -23,7 +23,7 @@ use crate::environment::Environment;
 use crate::problem::{Problem, Result};
 
 /// Rounds of stretches, unless told otherwise: enough to tell 0.5 % from nothing where neighbours differ by 7 %.
-const ROUNDS: usize = 1_000;
+const ROUNDS: usize = 1_300;
 /// Between two lines that say how far it is.
 const SAY_EVERY: usize = 50;
 /// Pictures of the training split that the trainings are of.
