@@ -107,7 +107,7 @@ fn compare(args: &RunsCompareArgs) -> Result<String, Failure> {
 
 /// A path as it is, or a name under the folder of all series.
 fn folder_of(path: &Path, out: &Path) -> std::path::PathBuf {
-    if path.join("recipe.toml").is_file() { path.to_owned() } else { out.join(path) }
+    if path.join(series::RECIPE_FILE).is_file() { path.to_owned() } else { out.join(path) }
 }
 
 fn open(path: &Path, out: &Path) -> Result<Entry, Failure> {

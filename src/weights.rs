@@ -74,7 +74,7 @@ pub fn of_checkpoint(error: CheckpointError) -> Failure {
 pub fn recipe_of(checkpoint: &Path) -> Result<Recipe, Failure> {
     let whole = checkpoint.canonicalize().unwrap_or_else(|_| checkpoint.to_owned());
     let series: Option<PathBuf> =
-        whole.ancestors().find(|folder| folder.join("recipe.toml").is_file()).map(Path::to_owned);
+        whole.ancestors().find(|folder| folder.join(series::RECIPE_FILE).is_file()).map(Path::to_owned);
     let series = series.ok_or_else(|| {
         let sentence = format!("there is no recipe.toml above {}", checkpoint.display());
         Failure::usage(sentence, "leave checkpoints in the folder of their series, or name a recipe with --recipe")

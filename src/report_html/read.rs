@@ -64,7 +64,7 @@ pub(super) struct QuarantineSeen {
 impl SeriesSeen {
     /// Reads a series; without a recipe and a report there is nothing to show.
     pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
-        let path = folder.join("report.json");
+        let path = folder.join(series::REPORT_FILE);
         if !path.is_file() {
             let sentence =
                 format!("{} has no report.json: it is no series, or none of its runs has ended", folder.display());

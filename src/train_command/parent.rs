@@ -12,7 +12,7 @@ use super::of_train;
 use crate::exit::{Complaint, Failure};
 use crate::recipe::{Net, Recipe};
 use crate::rules::{Origin, ParentRun};
-use crate::series::LEDGER_FILE;
+use crate::series::{LEDGER_FILE, RECIPE_FILE};
 use crate::weights;
 
 /// What one run starts from.
@@ -42,7 +42,7 @@ impl Parents {
     /// Finds, reads and matches the parent of every seed; a parent that has nothing to give is refused here.
     pub fn find(from: Option<&Path>, seeds: &[u64], net: &Net) -> Result<Self, Failure> {
         let Some(from) = from else { return Ok(Self::default()) };
-        let is_series = from.join("recipe.toml").is_file();
+        let is_series = from.join(RECIPE_FILE).is_file();
         if !is_series && seeds.len() > 1 {
             let sentence = format!("{} is one run, and {} runs would start from it", from.display(), seeds.len());
             return Err(Failure::usage(

@@ -33,7 +33,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         return Err(Failure::usage("nothing to verify is named", "name a submission, or a run with --ledger"));
     };
     let ledgers = ledgers_at(path)?;
-    let series = ancestor_with(path, "recipe.toml");
+    let series = ancestor_with(path, RECIPE_FILE);
     let recipe = recipe(args, series.as_deref())?;
     let rules = rules(args, series.as_deref())?;
     let needs_data = args.pixels || args.checkpoint.is_some();
@@ -175,7 +175,7 @@ fn ancestor_with(path: &Path, name: &str) -> Option<PathBuf> {
 
 /// A recipe and what it is called by.
 fn recipe(args: &VerifyArgs, series: Option<&Path>) -> Result<(String, Recipe), Failure> {
-    let beside = series.map(|series| series.join("recipe.toml").display().to_string());
+    let beside = series.map(|series| series.join(RECIPE_FILE).display().to_string());
     let name = args.recipe.clone().or(beside).ok_or_else(|| {
         let sentence = "there is no recipe.toml above the ledger";
         Failure::usage(sentence, "leave ledgers in the folder of their series, or name the recipe with --recipe")
@@ -219,7 +219,7 @@ fn is_of(run: &RunReport, ledger: &Path) -> bool {
 /// The last line that somebody else knows of: the report if the run is in it, else its newest checkpoint.
 fn remembered(ledger: &Path, run: Option<&RunReport>) -> Result<Option<(String, String)>, Failure> {
     if let Some(run) = run {
-        return Ok(Some((run.ledger_head.clone(), "report.json".to_owned())));
+        return Ok(Some((run.ledger_head.clone(), REPORT_FILE.to_owned())));
     }
     let Some(folder) = ledger.parent() else { return Ok(None) };
     let newest = checkpoint::newest_meta(&folder.join("checkpoints")).map_err(of_checkpoint)?;
