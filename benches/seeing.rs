@@ -38,6 +38,8 @@ const PICTURES_IN: usize = 8;
 const EPOCH_IN: usize = 8;
 /// In one round of so many a scraper comes: oftener than every second.
 const SCRAPE_IN: usize = 3;
+/// What the page follows.
+const MOMENTS: &str = "/events";
 /// Between two questions of an onlooker who has seen nothing yet.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
@@ -72,7 +74,8 @@ fn main() {
     let mut bench = Bench { spec, epochs: 1, recipe, folder: folder.path(), trace };
     // Everything is cold at first.
     bench.stretch(Way::Everything(0));
-    bench.take_rows_for(bench.stretch(Way::Everything(0)) * STRETCH.as_secs_f64());
+    let rates: Vec<f64> = (0..5).map(|_| bench.stretch(Way::Off)).collect();
+    bench.take_rows_for(common::median(&rates) * STRETCH.as_secs_f64());
     for round in 0..arguments.rounds {
         // Each that shows something has one before it and one behind it that shows nothing.
         let off = bench.stretch(Way::Off);
@@ -98,12 +101,14 @@ impl Bench<'_> {
         common::margin_batches(common::options(&self.spec).prefetch_batches)
     }
 
-    /// Makes stretches of so many rows that are measured, or of whole epochs where one has fewer.
+    /// Makes stretches of so many rows that are measured, in as many epochs as that takes.
     fn take_rows_for(&mut self, rows: f64) {
         let margins = 2 * self.margin() * self.spec.batch_rows as u64;
         let tickets = self.spec.plan.tickets();
         self.epochs = (rows / (tickets - margins) as f64).ceil() as u64;
-        self.spec.tickets_max = Some((rows as u64 + margins).min(tickets));
+        // At least a batch to open with, and one before the last to close with.
+        let rows = (rows as u64 / self.epochs).max(3 * self.spec.batch_rows as u64);
+        self.spec.tickets_max = Some((rows + margins).min(tickets));
     }
 
     /// Images a second, of a pipeline and of servers that are there for this stretch only.
@@ -168,7 +173,7 @@ impl Shown {
         self.telemetry.begin_run(&self.run, observer, 1, 1, 1);
         self.telemetry.hear(&Event::Phase { epoch: 1, trains: true, done: 0, total: spec.plan.tickets() });
         if let Way::Everything(_) = self.way {
-            self.look("dashboard", "/events", "data: {");
+            self.look("dashboard", MOMENTS, "data: {");
         }
     }
 
@@ -205,9 +210,13 @@ impl Shown {
     /// Where nothing was written, or somebody saw nothing, nothing was measured.
     fn end(mut self) {
         self.telemetry.end_run();
+        // Who follows the moments does so until the server goes; the others have their answer before.
+        let (following, asking): (Vec<_>, Vec<_>) = self.onlookers.into_iter().partition(|(path, _)| *path == MOMENTS);
+        let mut ended = asking.into_iter().map(|(path, thread)| (path, thread.join())).collect::<Vec<_>>();
         drop(self.telemetry);
-        for (path, thread) in self.onlookers {
-            assert!(thread.join().expect("no onlooker panics"), "{path} showed nothing");
+        ended.extend(following.into_iter().map(|(path, thread)| (path, thread.join())));
+        for (path, saw) in ended {
+            assert!(saw.expect("no onlooker panics"), "{path} showed nothing");
         }
         let written = fs::read_dir(&self.run).expect("it is there").flatten().map(|entry| entry.path());
         let bytes: u64 = written.map(|path| fs::metadata(path).map_or(0, |found| found.len())).sum();

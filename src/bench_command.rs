@@ -62,7 +62,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let pools = report::Pools::of(&measured_options);
     let measured = measure(&work, cache.as_deref(), measured_options).map_err(of_measure)?;
     let batch_hash = batch_hash(&source.phase, options()).map_err(of_pipeline)?;
-    let report = report::Report { phase: &work.phase, measured: &measured, pools, batch_hash };
+    let has_trainer = !work.step.is_zero();
+    let report = report::Report { phase: &work.phase, measured: &measured, pools, batch_hash, has_trainer };
     let text = match args.format {
         Format::Json => report.as_json(),
         Format::Text => report.as_text(),

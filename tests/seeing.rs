@@ -116,6 +116,7 @@ impl Answer {
 fn ask(address: &str, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream
 }
@@ -313,6 +314,8 @@ fn a_browser_that_stops_reading_and_a_port_in_use_hold_up_nobody() {
     let seen: Vec<u64> = moments(address).map(|moment| trained(&moment)).take(12).collect();
     assert!(seen.last() > seen.first(), "{seen:?}");
     assert_eq!(get(address, "/", "").status, 200);
+    // It was neither closed nor read from: there is an answer, and whoever wants the rest may have it.
+    assert_eq!(choked.peek(&mut [0; 12]).unwrap(), 12);
     drop((deaf, choked));
 }
 

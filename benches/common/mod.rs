@@ -145,7 +145,9 @@ pub fn epoch(pipeline: &Pipeline, spec: &PhaseSpec, prefetch_batches: usize, mut
     let mut batches = pipeline.open(spec.clone()).expect("no other phase is open");
     for (number, batch) in batches.by_ref().enumerate() {
         let mut batch = batch.expect("the records are sound");
-        let rows = batch.len() as u64;
+        let (rows, phase, of_phase) = (batch.len() as u64, batch.phase_number(), batch.number());
+        // What a trace shows of a trainer.
+        let _step = tracing::trace_span!(target: "fastgarden::batch", "step", phase, batch = of_phase).entered();
         batch.release_pixels();
         batch.settle(Use::Trained);
         let number = number as u64 + 1;

@@ -2,7 +2,7 @@
 //! Not here: measuring.
 
 use fastgarden_data::machine;
-use fastgarden_data::observe::{Window, nothing};
+use fastgarden_data::observe::{Verdict, Window, nothing};
 use fastgarden_data::phase::PhaseSpec;
 use fastgarden_data::pipeline::PipelineOptions;
 use serde_json::json;
@@ -38,6 +38,8 @@ pub struct Report<'a> {
     pub pools: Pools,
     /// The chain over the first batches.
     pub batch_hash: String,
+    /// Whether anything stood in for a trainer.
+    pub has_trainer: bool,
 }
 
 impl Report<'_> {
@@ -45,7 +47,7 @@ impl Report<'_> {
     pub fn as_json(&self) -> String {
         let (measured, nothing) = (self.measured, nothing());
         let window = Window { from: &nothing, to: &measured.seen };
-        let verdict = window.verdict(machine::cores());
+        let verdict = self.verdict(&window);
         let (cpu_s, ceiling_cpu_s) = measured.cpu_s_per_1000_images();
         let stages: Vec<_> = (0..measured.seen.stages.len())
             .map(|stage| {
@@ -114,7 +116,7 @@ impl Report<'_> {
         text += &self.table(&window);
         let rss =
             machine::own_bytes("VmHWM").map(|bytes| format!(", peak memory {} MiB", bytes >> 20)).unwrap_or_default();
-        text += &format!("\n{}\n", window.verdict(machine::cores()).sentence);
+        text += &format!("\n{}\n", self.verdict(&window).sentence);
         text += &format!(
             "{:.3} CPU seconds per 1,000 images, trainer waits {}\n",
             measured.cpu_s_per_1000_images().0,
@@ -123,6 +125,11 @@ impl Report<'_> {
         let first_batch_ms = measured.first_batch.as_secs_f64() * 1e3;
         text += &format!("first batch after {first_batch_ms:.0} ms{rss}\nbatch hash {}\n", self.batch_hash);
         text
+    }
+
+    fn verdict(&self, window: &Window<'_>) -> Verdict {
+        let cores = machine::cores();
+        if self.has_trainer { window.verdict(cores) } else { window.verdict_without_trainer(cores) }
     }
 
     fn table(&self, window: &Window<'_>) -> String {

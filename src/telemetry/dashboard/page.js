@@ -402,6 +402,8 @@ function start() {
   for (const [work, everyMs] of [[drawStrip, STRIP_EVERY_MS], [drawQuarantined, QUARANTINED_EVERY_MS], [readRuns, RUNS_EVERY_MS]]) {
     quietly(work)();
     setInterval(quietly(work), everyMs);
+    // Nothing is asked for a page that nobody looks at.
+    document.addEventListener("visibilitychange", quietly(work));
   }
 }
 

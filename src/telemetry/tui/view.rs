@@ -28,6 +28,8 @@ const STAGES_ROWS: u16 = 7;
 const VERDICT_LINES: RangeInclusive<usize> = 2..=4;
 /// Cells in front of facts, for their name.
 const NAME_CELLS: usize = 10;
+/// Lines that are kept for the epoch table and notes where facts want all: the header, an epoch, a note.
+const NEWEST_ROWS: u16 = HEADER_ROWS as u16 + 2;
 /// Lines of the epoch table's header.
 pub(super) const HEADER_ROWS: usize = 2;
 /// Fewest and most lines that charts are of use in.
@@ -50,8 +52,9 @@ impl View<'_> {
         let area = frame.area();
         let (sentence, facts) = (self.sentence(area.width), self.facts(area.width));
         let verdict = 2 + sentence.len().clamp(*VERDICT_LINES.start(), *VERDICT_LINES.end()) as u16;
-        let numbers = facts.len() as u16;
-        let left = area.height.saturating_sub(1 + 1 + verdict + STAGES_ROWS + numbers);
+        let above = 1 + 1 + verdict + STAGES_ROWS;
+        let numbers = (facts.len() as u16).min(area.height.saturating_sub(above + NEWEST_ROWS).max(2));
+        let left = area.height.saturating_sub(above + numbers);
         let charts = if left / 2 >= *CHART_ROWS.start() { (left / 2).min(*CHART_ROWS.end()) } else { 0 };
         let [title, phase, verdict, stages, numbers, charts, lines] = Layout::vertical([
             Constraint::Length(1),

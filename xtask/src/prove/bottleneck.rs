@@ -101,9 +101,9 @@ fn bench(program: &Program, words: &[&str], data: &Path) -> Result<Value> {
     program.json("measuring", &[&["bench", "--no-ceiling"], words].concat(), data)
 }
 
-/// Runs the pipeline with a trainer whose step takes as long as the processor took for a batch the time before. Whether that
-/// was a pair is told by what a batch took this time, which is no part of the verdict; else the next one is tried, whatever
-/// the verdict was.
+/// Runs the pipeline with a trainer whose step takes as long as the processor took for a batch the time before, nearly all of
+/// it for decoding where shards need no inflating. Whether that was a pair is told by what a batch took this time, which is
+/// no part of the verdict; else the next one is tried, whatever the verdict was.
 fn matched_pair(program: &Program, words: &[&str], data: &Path) -> Result<Value> {
     let rows = PAIR_ROWS.to_string();
     let words = [&["--batch-size", &rows], words].concat();

@@ -112,7 +112,7 @@ fn families(seen: &Seen) -> Result<Families> {
 fn documented(path: &Path) -> Result<Families> {
     let text = std::fs::read_to_string(path).map_err(Problem::io("reading", path))?;
     let mut found = Families::new();
-    for line in text.lines().filter(|line| line.starts_with("| `") && !line.contains("none on a CPU")) {
+    for line in text.lines().filter(|line| line.starts_with("| `") && !line.contains("there is none on a CPU")) {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
         let (Some(names), Some(kind)) = (cells.next(), cells.next()) else { continue };
         for name in names.split('`').skip(1).step_by(2) {

@@ -59,7 +59,7 @@ impl Way {
         }
         let too_coarse =
             || format!("{name}: an error of {error:.2} % is too much to tell {most} %; more --rounds could");
-        (error > most / 2.0).then(too_coarse)
+        (error.is_nan() || error > most / 2.0).then(too_coarse)
     }
 }
 
@@ -77,8 +77,9 @@ pub fn prove(root: &Path, environment: &Environment, options: &Options) -> Resul
     // Fewer have no error.
     let rounds = stretches(root, environment, options.count("--rounds", ROUNDS)?.max(3))?;
     println!("\nthroughput lost in {} rounds, the mean and its standard error", rounds.len());
-    tell("nothing, against nothing", mean_and_error(&of_chance(&rounds)));
-    let mut missed = Vec::new();
+    let chance = mean_and_error(&of_chance(&rounds));
+    tell("nothing, against nothing", chance);
+    let mut missed: Vec<_> = unlikely(chance).into_iter().collect();
     for way in Way::ALL {
         let lost = mean_and_error(&lost(way, &rounds));
         tell(way.name(), lost);
@@ -148,6 +149,12 @@ fn lost(way: Way, rounds: &[Round]) -> Vec<f64> {
 /// The same of nothing, against nothing.
 fn of_chance(rounds: &[Round]) -> Vec<f64> {
     rounds.iter().map(|round| 100.0 * (round.off / round.off_again).ln()).collect()
+}
+
+/// A sentence where nothing differs from nothing by more than chance makes it: then the stretches differ in something else.
+fn unlikely((lost, error): (f64, f64)) -> Option<String> {
+    (lost.abs() > 3.0 * error)
+        .then(|| format!("nothing, against nothing, takes {lost:.2} ± {error:.2} %: it is no measure"))
 }
 
 fn tell(what: &str, (lost, error): (f64, f64)) {
@@ -236,6 +243,7 @@ mod tests {
         assert!(Way::Everything.beyond("throughput", (f64::NAN, 0.1)).is_some());
         let coarse = Way::Default.beyond("throughput", (0.1, 0.3));
         assert!(coarse.is_some_and(|told| told.contains("0.30 % is too much to tell 0.5 %")));
+        assert!(unlikely((-0.9, 0.35)).is_none() && unlikely((1.1, 0.35)).is_some());
     }
 
     #[test]

@@ -12,8 +12,6 @@ const BALANCED_MAX: f64 = 1.1;
 const HELD_BACK_MIN: f64 = 0.1;
 /// unless the trainer waits less than this share of its time.
 const HELD_UP_MIN: f64 = 0.05;
-/// Whoever waits for more than this share of the time is no trainer.
-const WAIT_MAX: f64 = 0.985;
 /// Less than this share of what the stages' work allows: something else held the pipeline up.
 const REACHED_MIN: f64 = 0.75;
 /// A smaller gain of a cache is not worth its memory.
@@ -115,6 +113,16 @@ impl Window<'_> {
     /// Names the bottleneck on a machine with `cores` cores: the trainer or the busiest pool, whichever is busier, and of
     /// the pool the stage that it works for most; nobody where the two are about equally busy. And says what would help.
     pub fn verdict(&self, cores: usize) -> Verdict {
+        self.judge(cores, true)
+    }
+
+    /// The same for a consumer that does nothing but take batches. A perfect loader would be faster without end, and nobody
+    /// trains who could wait.
+    pub fn verdict_without_trainer(&self, cores: usize) -> Verdict {
+        self.judge(cores, false)
+    }
+
+    fn judge(&self, cores: usize, has_trainer: bool) -> Verdict {
         let images = self.images();
         if images == 0 {
             return Verdict { bottleneck: "balanced", sentence: "no image has passed: nothing can be said".to_owned() };
@@ -124,7 +132,7 @@ impl Window<'_> {
         let name = StageName::ALL[stage].name();
         let wait = self.consumer_wait_share();
         if self.held_back_share() >= HELD_BACK_MIN && wait >= HELD_UP_MIN {
-            return Verdict { bottleneck: name, sentence: self.budget_limits(&model) };
+            return Verdict { bottleneck: name, sentence: self.budget_limits(&model, has_trainer) };
         }
         let sides = Sides { pool: self.pool_busy(pool), trainer: 1.0 - wait };
         let busy = format!("{} busy {}", model.crew(pool), percent(sides.pool));
@@ -138,8 +146,7 @@ impl Window<'_> {
             ("trainer", vec![waits, format!("the pipeline could give {} what it takes", times(sides.trainer_gain()))])
         } else {
             let mut parts = vec![format!("{name} limits: {busy}")];
-            // A consumer that does nothing but take batches would gain without end.
-            if wait < WAIT_MAX {
+            if has_trainer {
                 let faster = if wait < 0.9 { times(sides.loader_gain()) } else { "more than 10×".to_owned() };
                 parts.push(format!("the trainer waits {}, a perfect loader would be {faster} as fast", percent(wait)));
             }
@@ -166,14 +173,13 @@ impl Window<'_> {
         (pool, stage)
     }
 
-    fn budget_limits(&self, model: &Model) -> String {
+    fn budget_limits(&self, model: &Model, has_trainer: bool) -> String {
         let share = percent(self.to.cpu_budget.map_or(1.0, |budget| budget.share));
-        let (held_back, wait) = (percent(self.held_back_share()), percent(self.consumer_wait_share()));
+        let held_back = percent(self.held_back_share());
+        let waits = format!(", the trainer waits {}", percent(self.consumer_wait_share()));
+        let waits = if has_trainer { &*waits } else { "" };
         let gain = times(model.rate_consumed() * self.seconds() / self.images() as f64);
-        format!(
-            "the CPU budget of {share} limits: it held work back {held_back} of the time, the trainer waits {wait}; \
-             without it {gain}"
-        )
+        format!("the CPU budget of {share} limits: it held work back {held_back} of the time{waits}; without it {gain}")
     }
 
     fn model(&self, cores: usize) -> Model {

@@ -106,6 +106,10 @@ fn what_is_newest_stays_in_sight_where_there_is_little_room() {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     assert!(!text.contains("note 1 "), "{text}");
+    let narrow = screen(&talkative_moment(), (60, 24), &numbered("row", 30), &numbered("note", 30));
+    for part in ["trainer   step 12,345", "row 30", "note 30"] {
+        assert!(narrow.contains(part), "{part} in\n{narrow}");
+    }
 }
 
 #[test]
