@@ -77,6 +77,10 @@ fn screen(now: &Moment, (width, height): (u16, u16), epochs: &[String], notes: &
     terminal.backend().to_string()
 }
 
+fn assert_shows(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(text.contains(part), "{part} in\n{text}"));
+}
+
 fn numbered(name: &str, count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("{name} {number}")).collect()
 }
@@ -84,52 +88,50 @@ fn numbered(name: &str, count: usize) -> Vec<String> {
 #[test]
 fn the_screen_says_where_a_run_is_and_what_limits_it() {
     let text = screen(&moment(), (100, 40), &numbered("row", 4), &numbered("note", 2));
-    for part in [
-        "seedling  run 2/3, seed 2  1:05",
-        "epoch 1/5 train  1,024/3,328",
-        "decode limits: 2 decoders busy 96 %",
-        "3.2 ms",
-        "trainer   step 16  812 images/s",
-        "images per second 812",
-        "training loss 3.250",
-        "row 4",
-        "note 2",
-    ] {
-        assert!(text.contains(part), "{part} in\n{text}");
-    }
+    assert_shows(
+        &text,
+        &[
+            "seedling  run 2/3, seed 2  1:05",
+            "epoch 1/5 train  1,024/3,328",
+            "decode limits: 2 decoders busy 96 %",
+            "3.2 ms",
+            "trainer   step 16  812 images/s",
+            "images per second 812",
+            "training loss 3.250",
+            "row 4",
+            "note 2",
+        ],
+    );
 }
 
 #[test]
 fn what_is_newest_stays_in_sight_where_there_is_little_room() {
     let text = screen(&talkative_moment(), (80, 24), &numbered("row", 30), &numbered("note", 30));
-    for part in ["row 1 ", "row 2 ", "row 30", "note 30"] {
-        assert!(text.contains(part), "{part} in\n{text}");
-    }
+    assert_shows(&text, &["row 1 ", "row 2 ", "row 30", "note 30"]);
     assert!(!text.contains("note 1 "), "{text}");
     let narrow = screen(&talkative_moment(), (60, 24), &numbered("row", 30), &numbered("note", 30));
-    for part in ["trainer   step 12,345", "row 30", "note 30"] {
-        assert!(narrow.contains(part), "{part} in\n{narrow}");
-    }
+    assert_shows(&narrow, &["trainer   step 12,345", "row 30", "note 30"]);
 }
 
 #[test]
 fn nothing_is_cut_off_on_the_smallest_usual_terminal() {
     let text = screen(&talkative_moment(), (80, 24), &numbered("row", 30), &numbered("note", 30));
-    for part in [
-        "decode limits: 2 decoders busy 96 %",
-        "about 2.5×",
-        // The end of the stages' titles.
-        "p99      queue",
-        "trainer   step 12,345",
-        "lr 3.00e-4",
-        "accuracy 12.34 %",
-        "memory    slabs 96.0 MiB",
-        "process 2.0 GiB",
-        "device up to 3.0 GiB",
-        "bad data  12 data_crc_mismatch  3 unsupported_image",
-    ] {
-        assert!(text.contains(part), "{part} in\n{text}");
-    }
+    assert_shows(
+        &text,
+        &[
+            "decode limits: 2 decoders busy 96 %",
+            "about 2.5×",
+            // The end of the stages' titles.
+            "p99      queue",
+            "trainer   step 12,345",
+            "lr 3.00e-4",
+            "accuracy 12.34 %",
+            "memory    slabs 96.0 MiB",
+            "process 2.0 GiB",
+            "device up to 3.0 GiB",
+            "bad data  12 data_crc_mismatch  3 unsupported_image",
+        ],
+    );
 }
 
 #[test]
